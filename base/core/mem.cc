@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// The four functions that compilers call without being asked, for worlds without a libc.
+#include "base/core/mem_raw.h"
+
+extern "C" {
+
+void* memcpy(void* __restrict target, const void* __restrict source, size_t size) {
+  return nsgx::MemCopy(target, source, size);
+}
+
+void* memmove(void* target, const void* source, size_t size) {
+  return nsgx::MemMove(target, source, size);
+}
+
+void* memset(void* target, int value, size_t size) { return nsgx::MemSet(target, value, size); }
+
+int memcmp(const void* a, const void* b, size_t size) { return nsgx::MemCompare(a, b, size); }
+
+}  // extern "C"
