@@ -180,9 +180,9 @@ struct PerThread {
   static inline std::atomic<int> alive = 0;
   int value = 0;
 };
+thread_local PerThread local;
 
 TEST(Threads, ThreadLocalsAreBuiltAndDestroyed) {
-  thread_local PerThread local;
   local.value = 1;
   const int before = PerThread::alive;
   std::thread([&] {

@@ -112,7 +112,7 @@ TEST(Signals, DivisionByZeroIsFpe) {
 __attribute__((noinline)) int Recurse(int depth) {
   volatile char frame[1024];
   frame[0] = static_cast<char>(depth);
-  return Recurse(depth + 1) + frame[0];
+  return depth < 0 ? 0 : Recurse(depth + 1) + frame[0];
 }
 
 TEST(Signals, StackOverflowArrivesOnTheAlternateStack) {
