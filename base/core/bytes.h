@@ -22,11 +22,12 @@ concept PlainBytes =
     std::is_trivially_copyable_v<T> && std::has_unique_object_representations_v<T> &&
     !std::is_pointer_v<T> && !std::same_as<std::remove_cv_t<T>, bool>;
 
-// Returns the bytes of `text`, `object` or `array`, for as long as that lives.
+// Returns the bytes of `text` (of a literal: without its NUL) or `object`, while that lives.
 inline std::span<const std::byte> BytesOf(std::string_view text) {
   return std::as_bytes(std::span(text.data(), text.size()));
 }
 template <PlainBytes T>
+  requires(!std::convertible_to<const T&, std::string_view>)
 std::span<const std::byte> BytesOf(const T& object) {
   return std::as_bytes(std::span(&object, 1));
 }

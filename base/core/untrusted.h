@@ -32,13 +32,13 @@ class Untrusted {
   // Returns a private copy; every byte is read exactly once. An integer of up to eight bytes is
   // read by one access. The caller must check the copy before it acts on it.
   T CopyIn() const {
+    T copy;
     if constexpr (kIsSingleAccess) {
-      return __atomic_load_n(&value_, __ATOMIC_RELAXED);
+      __atomic_load(&value_, &copy, __ATOMIC_RELAXED);
     } else {
-      T copy;
       CopyOnce(&copy, &value_, sizeof(T));
-      return copy;
     }
+    return copy;
   }
 
   // Returns a private copy that `is_valid` has accepted.
@@ -56,7 +56,8 @@ class Untrusted {
   // Writes `value` out; every byte is written exactly once. It is public from here on.
   void CopyOut(const T& value) {
     if constexpr (kIsSingleAccess) {
-      __atomic_store_n(&value_, value, __ATOMIC_RELAXED);
+      T copy = value;
+      __atomic_store(&value_, &copy, __ATOMIC_RELAXED);
     } else {
       CopyOnce(&value_, &value, sizeof(T));
     }
