@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The four functions that compilers call without being asked, for worlds without a libc.
+#include "base/core/mem.h"
+
 #include "base/core/mem_raw.h"
 
 extern "C" {
