@@ -18,6 +18,7 @@
 
 #define SNP_SIGNATURE_ECDSA_P384_SHA384 1u
 
+#define SNP_PLATFORM_SMT (1ull << 0)
 #define SNP_PLATFORM_ALIAS_CHECK (1ull << 5) /* the firmware found no two addresses of one memory cell */
 
 #define SNP_KEY_INFO_AUTHOR_KEY (1u << 0)

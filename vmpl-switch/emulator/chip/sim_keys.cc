@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vmpl-switch/emulator/chip/sim_keys.h"
+
+#include <mbedtls/bignum.h>
+#include <mbedtls/ecp.h>
+#include <mbedtls/sha512.h>
+
+#include <algorithm>
+#include <string>
+
+#include "base/core/check.h"
+#include "vmpl-switch/emulator/chip/der.h"
+
+namespace nsgx::chip {
+
+namespace {
+
+constexpr uint32_t kPublicExponent = 65537;
+constexpr int kPrimalityRounds = 40;
+
+using Hash = std::array<uint8_t, 64>;
+
+Hash Sha512(std::string_view text) {
+  Hash hash;
+  CHECK(mbedtls_sha512(reinterpret_cast<const uint8_t*>(text.data()), text.size(), hash.data(),
+                       /*is384=*/0) == 0);
+  return hash;
+}
+
+// A stream of bytes that follows from a seed, in the shape of mbedTLS's random functions.
+struct Stream {
+  Hash seed;
+  uint64_t counter = 0;
+
+  static int Fill(void* self, unsigned char* out, size_t size) {
+    Stream& stream = *static_cast<Stream*>(self);
+    while (size != 0) {
+      std::string input(reinterpret_cast<const char*>(stream.seed.data()), stream.seed.size());
+      input += std::to_string(stream.counter++);
+      const Hash block = Sha512(input);
+      const size_t count = std::min(size, block.size());
+      std::copy_n(block.begin(), count, out);
+      out += count;
+      size -= count;
+    }
+    return 0;
+  }
+};
+
+class Mpi {
+ public:
+  Mpi() { mbedtls_mpi_init(&value_); }
+  explicit Mpi(std::span<const uint8_t> big_endian) : Mpi() {
+    CHECK(mbedtls_mpi_read_binary(&value_, big_endian.data(), big_endian.size()) == 0);
+  }
+  ~Mpi() { mbedtls_mpi_free(&value_); }
+  Mpi(const Mpi&) = delete;
+  Mpi& operator=(const Mpi&) = delete;
+  mbedtls_mpi* get() { return &value_; }
+
+ private:
+  mbedtls_mpi value_;
+};
+
+bool IsRsaPrime(std::span<const uint8_t> candidate) {
+  Mpi prime(candidate);
+  Stream stream = {Sha512("primality")};
+  if (mbedtls_mpi_is_prime_ext(prime.get(), kPrimalityRounds, Stream::Fill, &stream) != 0) {
+    return false;
+  }
+  mbedtls_mpi_uint remainder = 0;
+  CHECK(mbedtls_mpi_mod_int(&remainder, prime.get(), kPublicExponent) == 0);
+  return remainder != 1;  // e is prime: gcd(x - 1, e) = 1 unless e divides x - 1
+}
+
+}  // namespace
+
+std::array<uint8_t, 256> RsaPrimeCandidate(std::string_view label, char x, uint32_t counter) {
+  std::array<uint8_t, 256> candidate;
+  for (size_t block = 0; block < 4; ++block) {
+    const Hash hash = Sha512(std::string(label) + " " + x + " " + std::to_string(counter) + " " +
+                             std::to_string(block));
+    std::copy(hash.begin(), hash.end(), candidate.begin() + static_cast<ptrdiff_t>(64 * block));
+  }
+  candidate.front() |= 0xc0;
+  candidate.back() |= 0x01;
+  return candidate;
+}
+
+uint32_t SearchRsaPrime(std::string_view label, char x) {
+  uint32_t counter = 0;
+  while (!IsRsaPrime(RsaPrimeCandidate(label, x, counter))) {
+    ++counter;
+  }
+  return counter;
+}
+
+RsaKey::RsaKey(const RsaRecipe& recipe) {
+  mbedtls_rsa_init(&rsa_);
+  Mpi p(RsaPrimeCandidate(recipe.label, 'p', recipe.p_counter));
+  Mpi q(RsaPrimeCandidate(recipe.label, 'q', recipe.q_counter));
+  Mpi e;
+  CHECK(mbedtls_mpi_lset(e.get(), kPublicExponent) == 0);
+  CHECK(mbedtls_rsa_import(&rsa_, nullptr, p.get(), q.get(), nullptr, e.get()) == 0);
+  CHECK(mbedtls_rsa_complete(&rsa_) == 0);
+  CHECK(mbedtls_rsa_set_padding(&rsa_, MBEDTLS_RSA_PKCS_V21, MBEDTLS_MD_SHA384) == 0);
+}
+
+std::vector<uint8_t> RsaKey::Sign(std::span<const uint8_t> message) const {
+  uint8_t hash[48];
+  CHECK(mbedtls_sha512(message.data(), message.size(), hash, /*is384=*/1) == 0);
+  Stream stream = {
+      Sha512({reinterpret_cast<const char*>(message.data()), message.size()})};
+  std::vector<uint8_t> signature(mbedtls_rsa_get_len(&rsa_));
+  CHECK(mbedtls_rsa_rsassa_pss_sign_ext(&rsa_, Stream::Fill, &stream, MBEDTLS_MD_SHA384,
+                                        sizeof(hash), hash, sizeof(hash), signature.data()) == 0);
+  return signature;
+}
+
+std::vector<uint8_t> RsaKey::PublicKeyInfo() const {
+  using namespace der;
+  std::vector<uint8_t> modulus(mbedtls_rsa_get_len(&rsa_));
+  CHECK(mbedtls_rsa_export_raw(&rsa_, modulus.data(), modulus.size(), nullptr, 0, nullptr, 0,
+                               nullptr, 0, nullptr, 0) == 0);
+  const Der key = Element(kSequence, {Integer(modulus), Integer(kPublicExponent)});
+  return Element(kSequence,
+                 {Element(kSequence, {Oid("1.2.840.113549.1.1.1"), Null()}), BitString(key)});
+}
+
+bool RsaKey::IsValid() const {
+  Mpi p, q, d, e, n;
+  Stream stream = {Sha512("validation")};
+  return mbedtls_rsa_export(&rsa_, n.get(), p.get(), q.get(), d.get(), e.get()) == 0 &&
+         mbedtls_mpi_is_prime_ext(p.get(), kPrimalityRounds, Stream::Fill, &stream) == 0 &&
+         mbedtls_mpi_is_prime_ext(q.get(), kPrimalityRounds, Stream::Fill, &stream) == 0 &&
+         mbedtls_rsa_check_privkey(&rsa_) == 0;
+}
+
+std::array<std::byte, 48> EcPrivateKey(std::string_view label) {
+  std::array<std::byte, 48> key;
+  CHECK(mbedtls_sha512(reinterpret_cast<const uint8_t*>(label.data()), label.size(),
+                       reinterpret_cast<uint8_t*>(key.data()), /*is384=*/1) == 0);
+  return key;
+}
+
+std::vector<uint8_t> EcPublicKeyInfo(std::string_view label) {
+  using namespace der;
+  const std::array<std::byte, 48> private_key = EcPrivateKey(label);
+  Mpi d({reinterpret_cast<const uint8_t*>(private_key.data()), private_key.size()});
+  Stream stream = {Sha512(label)};
+  mbedtls_ecp_group group;
+  mbedtls_ecp_point point;
+  mbedtls_ecp_group_init(&group);
+  mbedtls_ecp_point_init(&point);
+  std::vector<uint8_t> encoded(97);
+  size_t size = 0;
+  CHECK(mbedtls_ecp_group_load(&group, MBEDTLS_ECP_DP_SECP384R1) == 0);
+  CHECK(mbedtls_ecp_check_privkey(&group, d.get()) == 0);
+  CHECK(mbedtls_ecp_mul(&group, &point, d.get(), &group.G, Stream::Fill, &stream) == 0);
+  CHECK(mbedtls_ecp_point_write_binary(&group, &point, MBEDTLS_ECP_PF_UNCOMPRESSED, &size,
+                                       encoded.data(), encoded.size()) == 0);
+  CHECK(size == encoded.size());
+  mbedtls_ecp_point_free(&point);
+  mbedtls_ecp_group_free(&group);
+  return Element(kSequence, {Element(kSequence, {Oid("1.2.840.10045.2.1"), Oid("1.3.132.0.34")}),
+                             BitString(encoded)});
+}
+
+}  // namespace nsgx::chip
