@@ -24,6 +24,8 @@ _INSTRUCTION = re.compile(r"^ *([0-9a-f]+):\s+(?:(?:rep|repz|repne|lock|cs|ds|da
 # References that the C++ runtime makes to optional functions of a C library, and tests before use.
 _WEAK_ALLOWED = {"__cxa_thread_atexit_impl", "__register_frame_info", "__deregister_frame_info"}
 
+_SHOWN = 20
+
 
 def refused_instructions(disassembly, allowed):
     """Findings in the lines of `llvm-objdump -d --no-show-raw-insn`."""
@@ -82,8 +84,10 @@ def main():
         findings += refused_instructions(objdump.stdout, allowed)
     if objdump.returncode != 0:
         findings.append(f"cannot be disassembled (llvm-objdump ends with {objdump.returncode})")
-    for finding in findings:
+    for finding in findings[:_SHOWN]:
         print(f"{arguments.image}: {finding}", file=sys.stderr)
+    if len(findings) > _SHOWN:
+        print(f"{arguments.image}: and {len(findings) - _SHOWN} more", file=sys.stderr)
     if findings:
         return 1
     if arguments.stamp:
