@@ -25,7 +25,9 @@
 #define NSGX_MAX_VCPUS 256u
 #define NSGX_HOST_CALL_LIMIT 128u /* host-call numbers are below this */
 
-/* A list of NUL-terminated strings: `count` strings start at `offset` from the beginning of the section. */
+/* A list of NUL-terminated strings: `count` strings start at `offset` from the beginning of the section. One configuration
+ * has one encoding: the lists that are not empty lie one behind the other in the order of the fields, the first one right
+ * behind the struct; an empty list is all zeros; the bytes behind the last list are zero. */
 struct nsgx_string_list {
   uint32_t offset;
   uint32_t size; /* bytes of all strings, each with its NUL */
@@ -58,7 +60,11 @@ struct nsgx_config {
 
 /* ---- measurement ------------------------------------------------------------------------------------------- */
 
-/* identity = SHA-256(header record, then one record for each page or run of zero pages, by ascending offset). */
+/* identity = SHA-256(header record, then one record for each page or run of zero pages, by ascending offset).
+ *
+ * Of a PT_LOAD segment, the pages that hold bytes of the file are NSGX_PAGE_DATA: what the segment does not name in its
+ * first and last page is zero, whatever the file has there. The remaining pages are zero runs. Runs that touch and have
+ * the same permissions are one. Permissions are those of the segment (R, RW, RX); pages in no segment have no record. */
 #define NSGX_MEASURE_MAGIC 0x3153414d5847534eull /* "NSGXMAS1" */
 #define NSGX_MEASURE_VERSION 1u
 

@@ -104,6 +104,6 @@ struct nsgx_frame {
   uint64_t fs_base;       /* 0xa8 */
   uint32_t xsave_size;    /* 0xb0: bytes of the XSAVE area that are valid */
   uint32_t reserved[83];
-  uint8_t xsave[];        /* 0x200 */
+  uint8_t xsave[NSGX_SLOT_FRAME_SIZE - NSGX_FRAME_XSAVE];
 };
 #endif

@@ -20,4 +20,8 @@ enum {
   NSGX_ENTROPY_FAILURE = 13,  /* the random source failed its health check */
   NSGX_HOST_FAULT = 14,       /* the untrusted side answered something it may not answer */
   NSGX_INTERNAL = 15,         /* our own bug */
+  NSGX_BAD_TAG = 16,          /* a MAC does not match: made for somebody else, on another machine, or changed */
+  NSGX_TIMED_OUT = 17,        /* the deadline passed first */
+  NSGX_INTERRUPTED = 18,      /* stopped early; may be issued again */
+  NSGX_CANCELLED = 19,        /* what was waited for went away */
 };
