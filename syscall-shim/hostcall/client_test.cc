@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: Apache-2.0
+// The enclave's side against a host that answers whatever a test wants: the real stubs, on a slot
+// of the test's own.
+#include <asm/prctl.h>
+#include <errno.h>
+#include <gtest/gtest.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/core/bytes.h"
+#include "libos/host/host.h"
+#include "syscall-shim/hostcall/host_calls.h"
+#include "vmpl-switch/abi/gate.h"
+#include "vmpl-switch/abi/slot.h"
+
+namespace nsgx::libos::host {
+namespace {
+
+using shim::HostCall;
+
+struct GateCall {
+  uint64_t call;
+  std::array<uint64_t, 5> a;
+};
+
+// A slot whose gate leads to a function of the test. There is one at a time, on the thread that
+// makes it.
+class FakeHost {
+ public:
+  using Answer = std::function<int64_t(const GateCall&, std::span<std::byte> window)>;
+
+  explicit FakeHost(size_t window_size = 4096) : window_(window_size) {
+    slot_.self = reinterpret_cast<uint64_t>(&slot_);
+    slot_.gate = reinterpret_cast<uint64_t>(&Gate);
+    slot_.window = reinterpret_cast<uint64_t>(window_.data());
+    slot_.window_size = window_.size();
+    slot_.irq_off = 1;
+    now_ = this;
+    EXPECT_EQ(syscall(SYS_arch_prctl, ARCH_SET_GS, &slot_), 0);
+  }
+  ~FakeHost() {
+    syscall(SYS_arch_prctl, ARCH_SET_GS, 0);
+    now_ = nullptr;
+  }
+  FakeHost(const FakeHost&) = delete;
+  FakeHost& operator=(const FakeHost&) = delete;
+
+  // What a host call is answered from now on; without it, and for calls other than host calls, 0.
+  void set_answer(Answer answer) { answer_ = std::move(answer); }
+  void AnswerWith(int64_t reply) {
+    set_answer([reply](const GateCall&, std::span<std::byte>) { return reply; });
+  }
+
+  nsgx_slot& slot() { return slot_; }
+  std::span<std::byte> window() { return window_; }
+  const std::vector<GateCall>& calls() const { return calls_; }
+  const std::vector<std::string>& log_lines() const { return log_lines_; }
+  int ticks_taken() const { return ticks_taken_; }
+  void TickTaken() {
+    ++ticks_taken_;
+    slot_.pending = 0;
+  }
+
+  static FakeHost* now() { return now_; }
+
+ private:
+  static int64_t Gate(uint64_t call, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
+                      uint64_t a4) {
+    return now_->Call({call, {a0, a1, a2, a3, a4}});
+  }
+
+  int64_t Call(const GateCall& call) {
+    calls_.push_back(call);
+    if (call.call != NSGX_GATE_HOST_CALL) {
+      return 0;
+    }
+    if (call.a[0] == static_cast<uint64_t>(HostCall::kLog) && !answers_log_) {
+      log_lines_.emplace_back(reinterpret_cast<const char*>(window_.data()), call.a[2]);
+      return 0;
+    }
+    return answer_ ? answer_(call, window_) : 0;
+  }
+
+  static inline FakeHost* now_ = nullptr;
+  nsgx_slot slot_ = {};
+  std::vector<std::byte> window_;
+  Answer answer_;
+  std::vector<GateCall> calls_;
+  std::vector<std::string> log_lines_;
+  int ticks_taken_ = 0;
+
+ public:
+  bool answers_log_ = false;
+};
+
+std::span<std::byte> BytesIn(std::span<char> text) { return std::as_writable_bytes(text); }
+
+TEST(ClientTest, PassesNumberAndArgumentsInOrder) {
+  FakeHost host;
+  std::array<std::byte, 100> out;
+  EXPECT_EQ(StreamRead(Stream::kErr, out).value(), 0u);
+  ASSERT_EQ(host.calls().size(), 1u);
+  EXPECT_EQ(host.calls()[0].call, uint64_t{NSGX_GATE_HOST_CALL});
+  EXPECT_EQ(host.calls()[0].a, (std::array<uint64_t, 5>{0, 2, 100, 0, 0}));
+}
+
+TEST(ClientTest, ReadsWhatTheHostPutIntoTheWindow) {
+  FakeHost host;
+  host.set_answer([](const GateCall& call, std::span<std::byte> window) {
+    std::memcpy(window.data(), "hello, world", 12);
+    return static_cast<int64_t>(std::min<uint64_t>(call.a[2], 5));
+  });
+  std::array<char, 12> out = {};
+  EXPECT_EQ(StreamRead(Stream::kIn, BytesIn(out)).value(), 5u);
+  EXPECT_EQ(std::string_view(out.data(), out.size()), std::string_view("hello\0\0\0\0\0\0\0", 12))
+      << "no byte beyond the count is taken over";
+}
+
+TEST(ClientTest, WritesThroughTheWindow) {
+  FakeHost host;
+  std::string seen;
+  host.set_answer([&](const GateCall& call, std::span<std::byte> window) {
+    seen.assign(reinterpret_cast<const char*>(window.data()), call.a[2]);
+    return static_cast<int64_t>(3);
+  });
+  EXPECT_EQ(StreamWrite(Stream::kOut, BytesOf("goodbye")).value(), 3u);
+  EXPECT_EQ(seen, "goodbye");
+}
+
+TEST(ClientTest, TransfersAreCutAtTheWindow) {
+  FakeHost host(8);
+  host.set_answer(
+      [](const GateCall& call, std::span<std::byte>) { return static_cast<int64_t>(call.a[2]); });
+  std::array<std::byte, 100> data = {};
+  EXPECT_EQ(StreamRead(Stream::kIn, data).value(), 8u);
+  EXPECT_EQ(StreamWrite(Stream::kOut, data).value(), 8u);
+}
+
+TEST(ClientTest, NothingToTransferIsNoCall) {
+  FakeHost host;
+  EXPECT_EQ(StreamRead(Stream::kIn, {}).value(), 0u);
+  EXPECT_EQ(StreamWrite(Stream::kOut, {}).value(), 0u);
+  EXPECT_TRUE(host.calls().empty());
+}
+
+TEST(ClientTest, WithoutAWindowNothingIsTransferred) {
+  FakeHost host(0);
+  std::array<std::byte, 1> data = {};
+  EXPECT_EQ(StreamRead(Stream::kIn, data).error(), Errno::kEIO);
+  EXPECT_EQ(StreamWrite(Stream::kOut, data).error(), Errno::kEIO);
+  EXPECT_EQ(CertificateChain(data).error(), Errno::kEIO);
+  const Watch watch = {Stream::kIn, false};
+  EXPECT_EQ(Wait({&watch, 1}, 0), 0u);
+  Log(LogLevel::kError, std::string_view("lost"));
+  EXPECT_TRUE(host.calls().empty());
+}
+
+TEST(ClientTest, LegalErrorsArePassedOn) {
+  FakeHost host;
+  std::array<std::byte, 4> data = {};
+  host.AnswerWith(-EAGAIN);
+  EXPECT_EQ(StreamRead(Stream::kIn, data).error(), Errno::kEAGAIN);
+  EXPECT_EQ(StartVcpu(1).error(), Errno::kEAGAIN);
+  host.AnswerWith(-EPIPE);
+  EXPECT_EQ(StreamWrite(Stream::kOut, data).error(), Errno::kEPIPE);
+  host.AnswerWith(-ENODATA);
+  EXPECT_EQ(CertificateChain(data).error(), Errno::kENODATA);
+  EXPECT_TRUE(host.log_lines().empty());
+}
+
+// Each class of illegal reply, for each call that has a result: EIO and one warning that names the
+// call.
+TEST(ClientTest, IllegalRepliesAreEioAndAWarning) {
+  struct Case {
+    std::string_view call;
+    std::function<bool()> is_eio;
+    std::vector<int64_t> illegal;
+  };
+  std::array<std::byte, 16> data = {};
+  const std::vector<Case> cases = {
+      {"stream_read",
+       [&] { return StreamRead(Stream::kIn, data).error() == Errno::kEIO; },
+       {17, 4096, INT64_MAX, INT64_MIN, -EPIPE, -EINTR, -4096, -512}},
+      {"stream_write",
+       [&] { return StreamWrite(Stream::kOut, data).error() == Errno::kEIO; },
+       {17, INT64_MAX, INT64_MIN, -EINTR, -ENOSYS, -200}},
+      {"stream_query",
+       [&] { return StreamQuery(Stream::kOut).error() == Errno::kEIO; },
+       {2, 0x8000, int64_t{1} << 48, INT64_MAX, INT64_MIN, -EAGAIN}},
+      {"start_vcpu",
+       [&] { return StartVcpu(1).error() == Errno::kEIO; },
+       {1, INT64_MAX, INT64_MIN, -EPERM}},
+      {"certificate_chain",
+       [&] { return CertificateChain(data).error() == Errno::kEIO; },
+       {17, INT64_MAX, INT64_MIN, -EAGAIN}},
+  };
+  for (const Case& test : cases) {
+    for (const int64_t reply : test.illegal) {
+      FakeHost host;
+      host.AnswerWith(reply);
+      EXPECT_TRUE(test.is_eio()) << test.call << " " << reply;
+      ASSERT_EQ(host.log_lines().size(), 1u) << test.call << " " << reply;
+      EXPECT_NE(host.log_lines()[0].find(test.call), std::string::npos) << host.log_lines()[0];
+    }
+  }
+}
+
+TEST(ClientTest, AnOversizedCountCopiesNothing) {
+  FakeHost host;
+  host.set_answer([](const GateCall&, std::span<std::byte> window) {
+    std::fill(window.begin(), window.end(), std::byte{0xee});
+    return int64_t{4096};
+  });
+  std::array<std::byte, 16> data = {};
+  EXPECT_EQ(StreamRead(Stream::kIn, data).error(), Errno::kEIO);
+  EXPECT_TRUE(std::all_of(data.begin(), data.end(), [](std::byte b) { return b == std::byte{0}; }));
+}
+
+TEST(ClientTest, QueryUnpacks) {
+  FakeHost host;
+  host.AnswerWith(int64_t{132} << 32 | int64_t{43} << 16 | 1);
+  const StreamInfo info = StreamQuery(Stream::kOut).value();
+  EXPECT_TRUE(info.is_terminal);
+  EXPECT_EQ(info.rows, 43);
+  EXPECT_EQ(info.columns, 132);
+}
+
+TEST(ClientTest, WaitSendsRecordsAndReturnsBits) {
+  FakeHost host;
+  std::vector<shim::WaitRecord> seen;
+  host.set_answer([&](const GateCall& call, std::span<std::byte> window) {
+    seen.resize(call.a[1]);
+    std::memcpy(seen.data(), window.data(), seen.size() * sizeof(shim::WaitRecord));
+    EXPECT_EQ(call.a[2], 12345u);
+    return int64_t{2};
+  });
+  const std::array<Watch, 2> watch = {Watch{Stream::kIn, false}, Watch{Stream::kErr, true}};
+  EXPECT_EQ(Wait(watch, 12345), 2u);
+  ASSERT_EQ(seen.size(), 2u);
+  EXPECT_EQ(seen[0].stream, 0u);
+  EXPECT_EQ(seen[0].for_write, 0u);
+  EXPECT_EQ(seen[1].stream, 2u);
+  EXPECT_EQ(seen[1].for_write, 1u);
+}
+
+TEST(ClientTest, IllegalReadinessIsSpurious) {
+  const Watch watch = {Stream::kIn, false};
+  for (const int64_t reply : {int64_t{2}, int64_t{3}, int64_t{-EINTR}, INT64_MAX, INT64_MIN}) {
+    FakeHost host;
+    host.AnswerWith(reply);
+    EXPECT_EQ(Wait({&watch, 1}, kNoDeadline), 0u) << reply;
+    EXPECT_EQ(host.log_lines().size(), 1u);
+  }
+}
+
+TEST(ClientTest, AnImpossibleTimeIsZero) {
+  FakeHost host;
+  host.AnswerWith(1'700'000'000'000'000'000);
+  EXPECT_EQ(WallClock(), 1'700'000'000'000'000'000u);
+  host.AnswerWith(-1);
+  EXPECT_EQ(WallClock(), 0u);
+}
+
+TEST(ClientTest, LogIsCutAndTellsNobodyOfItsOwnFailure) {
+  FakeHost host;
+  Log(LogLevel::kWarning, std::string(3000, 'x'));
+  ASSERT_EQ(host.log_lines().size(), 1u);
+  EXPECT_EQ(host.log_lines()[0], std::string(1024, 'x'));
+
+  host.answers_log_ = true;
+  host.AnswerWith(99);
+  Log(LogLevel::kWarning, std::string_view("y"));
+  EXPECT_EQ(host.calls().size(), 2u);
+}
+
+// A host that has `size` bytes of certificates.
+void Serve(FakeHost& host, std::span<const std::byte> chain) {
+  host.set_answer([chain](const GateCall& call, std::span<std::byte> window) {
+    const size_t offset = std::min<size_t>(call.a[1], chain.size());
+    const size_t count = std::min<size_t>(call.a[2], chain.size() - offset);
+    std::memcpy(window.data(), chain.data() + offset, count);
+    return static_cast<int64_t>(count);
+  });
+}
+
+TEST(ClientTest, CertificatesArePutTogetherFromParts) {
+  std::vector<std::byte> chain(1000);
+  for (size_t i = 0; i < chain.size(); ++i) {
+    chain[i] = static_cast<std::byte>(i * 7);
+  }
+  FakeHost host(64);
+  Serve(host, chain);
+  std::vector<std::byte> out(1000);
+  EXPECT_EQ(CertificateChain(out).value(), 1000u);
+  EXPECT_EQ(out, chain);
+  std::vector<std::byte> roomy(2000);
+  EXPECT_EQ(CertificateChain(roomy).value(), 1000u);
+  std::vector<std::byte> tight(999);
+  EXPECT_EQ(CertificateChain(tight).error(), Errno::kEOVERFLOW);
+}
+
+TEST(ClientTest, IdleAndWakeAreCallsOfTheGate) {
+  FakeHost host;
+  Idle(77);
+  WakeVcpu(3);
+  SetTick(1000);
+  ASSERT_EQ(host.calls().size(), 3u);
+  EXPECT_EQ(host.calls()[0].call, uint64_t{NSGX_GATE_IDLE});
+  EXPECT_EQ(host.calls()[0].a[0], 77u);
+  EXPECT_EQ(host.calls()[1].call, uint64_t{NSGX_GATE_WAKE});
+  EXPECT_EQ(host.calls()[1].a[0], 3u);
+  EXPECT_EQ(host.calls()[2].a[0], static_cast<uint64_t>(HostCall::kSetTick));
+  EXPECT_EQ(host.calls()[2].a[1], 1000u);
+}
+
+TEST(ClientTest, TakesATickThatCameDuringACall) {
+  FakeHost host;
+  host.set_answer([&](const GateCall&, std::span<std::byte>) {
+    host.slot().pending = 1;
+    return int64_t{0};
+  });
+  WallClock();
+  EXPECT_EQ(host.ticks_taken(), 0) << "ticks are off: whoever turns them on takes it";
+  host.slot().irq_off = 0;
+  WallClock();
+  EXPECT_EQ(host.ticks_taken(), 1);
+  host.set_answer({});
+  WallClock();
+  EXPECT_EQ(host.ticks_taken(), 1) << "none came";
+}
+
+sigjmp_buf after_trap;
+
+TEST(ClientTest, DoneDoesNotReturnWhateverTheGateDoes) {
+  FakeHost host;
+  struct sigaction action = {}, before = {};
+  action.sa_handler = [](int) { siglongjmp(after_trap, 1); };
+  ASSERT_EQ(sigaction(SIGILL, &action, &before), 0);
+  if (sigsetjmp(after_trap, 1) == 0) {
+    Done(NSGX_DONE_EXIT, 5);
+  }
+  sigaction(SIGILL, &before, nullptr);
+  ASSERT_EQ(host.calls().size(), 1u);
+  EXPECT_EQ(host.calls()[0].call, uint64_t{NSGX_GATE_DONE});
+  EXPECT_EQ(host.calls()[0].a[0], uint64_t{NSGX_DONE_EXIT});
+  EXPECT_EQ(host.calls()[0].a[1], 5u);
+}
+
+}  // namespace
+}  // namespace nsgx::libos::host
+
+extern "C" void nsgx_take_pending_tick() { nsgx::libos::host::FakeHost::now()->TickTaken(); }
