@@ -18,9 +18,6 @@
 
 extern "C" {
 
-// Of the library OS: takes a tick that came while none could be delivered.
-void nsgx_take_pending_tick();
-
 #define HOST_CALL(number, name, Name, ...) \
   int64_t nsgx_host_call_##name(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3);
 #include "syscall-shim/hostcall/host_calls.def"
@@ -66,21 +63,6 @@ Result<void, Errno> CopyToWindow(std::span<const std::byte> data) {
 Result<void, Errno> CopyFromWindow(std::span<std::byte> data) {
   return Window().CopyIn(0, data).transform_error([](Status) { return Errno::kEIO; });
 }
-
-// Every gate call may have swallowed a tick; it is taken when the window is not needed any more.
-class TickOnReturn {
- public:
-  TickOnReturn() = default;
-  TickOnReturn(const TickOnReturn&) = delete;
-  TickOnReturn& operator=(const TickOnReturn&) = delete;
-  ~TickOnReturn() {
-    const nsgx_slot& slot = ThisSlot();
-    if (__atomic_load_n(&slot.pending, __ATOMIC_RELAXED) != 0 &&
-        __atomic_load_n(&slot.irq_off, __ATOMIC_RELAXED) == 0) {
-      nsgx_take_pending_tick();
-    }
-  }
-};
 
 // A call that is answered by the SEH or the machine itself, not by a host call's server.
 int64_t CallGate(uint64_t call, uint64_t a0 = 0, uint64_t a1 = 0) {
@@ -128,7 +110,6 @@ Result<size_t, Errno> StreamRead(Stream stream, std::span<std::byte> out) {
   if (out.empty()) {
     return size_t{0};
   }
-  const TickOnReturn tick;
   const size_t size = TRY(PartOf(out.size(), HostCall::kStreamRead, 1));
   const size_t count = TRY(CallStreamRead({static_cast<uint64_t>(stream), size}));
   TRY(CopyFromWindow(out.first(count)));
@@ -139,14 +120,12 @@ Result<size_t, Errno> StreamWrite(Stream stream, std::span<const std::byte> data
   if (data.empty()) {
     return size_t{0};
   }
-  const TickOnReturn tick;
   const size_t size = TRY(PartOf(data.size(), HostCall::kStreamWrite, 1));
   TRY(CopyToWindow(data.first(size)));
   return TRY(CallStreamWrite({static_cast<uint64_t>(stream), size}));
 }
 
 Result<StreamInfo, Errno> StreamQuery(Stream stream) {
-  const TickOnReturn tick;
   const uint64_t reply = TRY(CallStreamQuery({static_cast<uint64_t>(stream)}));
   return StreamInfo{
       .is_terminal = (reply & shim::kStreamIsTerminal) != 0,
@@ -158,7 +137,6 @@ Result<StreamInfo, Errno> StreamQuery(Stream stream) {
 uint32_t Wait(std::span<const Watch> watch, uint64_t deadline_ns) {
   std::array<shim::WaitRecord, 32> records;
   CHECK(watch.size() <= records.size());
-  const TickOnReturn tick;
   for (size_t i = 0; i < watch.size(); ++i) {
     records[i] = {static_cast<uint32_t>(watch[i].stream), watch[i].for_write ? 1u : 0u};
   }
@@ -170,36 +148,24 @@ uint32_t Wait(std::span<const Watch> watch, uint64_t deadline_ns) {
   return static_cast<uint32_t>(CallWait({watch.size(), deadline_ns}).value_or(0u));
 }
 
-void Idle(uint64_t deadline_ns) {
-  const TickOnReturn tick;
-  CallGate(NSGX_GATE_IDLE, deadline_ns);
-}
+void Idle(uint64_t deadline_ns) { CallGate(NSGX_GATE_IDLE, deadline_ns); }
 
-void WakeVcpu(uint32_t slot) {
-  const TickOnReturn tick;
-  CallGate(NSGX_GATE_WAKE, slot);
-}
+void WakeVcpu(uint32_t slot) { CallGate(NSGX_GATE_WAKE, slot); }
 
 Result<void, Errno> StartVcpu(uint32_t slot) {
-  const TickOnReturn tick;
   TRY(CallStartVcpu({slot}));
   return {};
 }
 
 void SetTick(uint32_t microseconds) {
-  const TickOnReturn tick;
   // A host that gives no ticks could as well not deliver them, so there is nothing to do about a
   // failure.
   static_cast<void>(CallSetTick({microseconds}));
 }
 
-uint64_t WallClock() {
-  const TickOnReturn tick;
-  return CallWallClock({}).value_or(0u);
-}
+uint64_t WallClock() { return CallWallClock({}).value_or(0u); }
 
 void Log(LogLevel level, std::span<const char> line) {
-  const TickOnReturn tick;
   const auto part = PartOf(line.size(), HostCall::kLog, 1);
   if (!part.ok() || !CopyToWindow(std::as_bytes(line.first(part.value()))).ok()) {
     return;
@@ -208,7 +174,6 @@ void Log(LogLevel level, std::span<const char> line) {
 }
 
 Result<size_t, Errno> CertificateChain(std::span<std::byte> out) {
-  const TickOnReturn tick;
   // One more byte is asked for than there is room, so that a chain that does not fit is not taken
   // for one that ends there.
   for (size_t offset = 0;;) {

@@ -61,17 +61,11 @@ class FakeHost {
     set_answer([reply](const GateCall&, std::span<std::byte>) { return reply; });
   }
 
-  nsgx_slot& slot() { return slot_; }
-  std::span<std::byte> window() { return window_; }
+  // Calls of log are answered like all others, instead of being remembered.
+  void AnswerLogToo() { answers_log_ = true; }
+
   const std::vector<GateCall>& calls() const { return calls_; }
   const std::vector<std::string>& log_lines() const { return log_lines_; }
-  int ticks_taken() const { return ticks_taken_; }
-  void TickTaken() {
-    ++ticks_taken_;
-    slot_.pending = 0;
-  }
-
-  static FakeHost* now() { return now_; }
 
  private:
   static int64_t Gate(uint64_t call, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
@@ -97,9 +91,6 @@ class FakeHost {
   Answer answer_;
   std::vector<GateCall> calls_;
   std::vector<std::string> log_lines_;
-  int ticks_taken_ = 0;
-
- public:
   bool answers_log_ = false;
 };
 
@@ -277,7 +268,7 @@ TEST(ClientTest, LogIsCutAndTellsNobodyOfItsOwnFailure) {
   ASSERT_EQ(host.log_lines().size(), 1u);
   EXPECT_EQ(host.log_lines()[0], std::string(1024, 'x'));
 
-  host.answers_log_ = true;
+  host.AnswerLogToo();
   host.AnswerWith(99);
   Log(LogLevel::kWarning, std::string_view("y"));
   EXPECT_EQ(host.calls().size(), 2u);
@@ -323,22 +314,6 @@ TEST(ClientTest, IdleAndWakeAreCallsOfTheGate) {
   EXPECT_EQ(host.calls()[2].a[1], 1000u);
 }
 
-TEST(ClientTest, TakesATickThatCameDuringACall) {
-  FakeHost host;
-  host.set_answer([&](const GateCall&, std::span<std::byte>) {
-    host.slot().pending = 1;
-    return int64_t{0};
-  });
-  WallClock();
-  EXPECT_EQ(host.ticks_taken(), 0) << "ticks are off: whoever turns them on takes it";
-  host.slot().irq_off = 0;
-  WallClock();
-  EXPECT_EQ(host.ticks_taken(), 1);
-  host.set_answer({});
-  WallClock();
-  EXPECT_EQ(host.ticks_taken(), 1) << "none came";
-}
-
 sigjmp_buf after_trap;
 
 TEST(ClientTest, DoneDoesNotReturnWhateverTheGateDoes) {
@@ -358,5 +333,3 @@ TEST(ClientTest, DoneDoesNotReturnWhateverTheGateDoes) {
 
 }  // namespace
 }  // namespace nsgx::libos::host
-
-extern "C" void nsgx_take_pending_tick() { nsgx::libos::host::FakeHost::now()->TickTaken(); }
