@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/crypto/sha512.h"
+
+#include <bit>
+
+#include "base/crypto/secure_zero.h"
+
+namespace nsgx {
+namespace {
+
+constexpr size_t kBlockSize = Sha512::kBlockSize;
+constexpr size_t kSizeFieldSize = 16;
+
+// Round constants, FIPS 180-4 section 4.2.3.
+constexpr std::array<uint64_t, 80> kRoundConstants = {
+    0x428a2f98d728ae22, 0x7137449123ef65cd, 0xb5c0fbcfec4d3b2f, 0xe9b5dba58189dbbc,
+    0x3956c25bf348b538, 0x59f111f1b605d019, 0x923f82a4af194f9b, 0xab1c5ed5da6d8118,
+    0xd807aa98a3030242, 0x12835b0145706fbe, 0x243185be4ee4b28c, 0x550c7dc3d5ffb4e2,
+    0x72be5d74f27b896f, 0x80deb1fe3b1696b1, 0x9bdc06a725c71235, 0xc19bf174cf692694,
+    0xe49b69c19ef14ad2, 0xefbe4786384f25e3, 0x0fc19dc68b8cd5b5, 0x240ca1cc77ac9c65,
+    0x2de92c6f592b0275, 0x4a7484aa6ea6e483, 0x5cb0a9dcbd41fbd4, 0x76f988da831153b5,
+    0x983e5152ee66dfab, 0xa831c66d2db43210, 0xb00327c898fb213f, 0xbf597fc7beef0ee4,
+    0xc6e00bf33da88fc2, 0xd5a79147930aa725, 0x06ca6351e003826f, 0x142929670a0e6e70,
+    0x27b70a8546d22ffc, 0x2e1b21385c26c926, 0x4d2c6dfc5ac42aed, 0x53380d139d95b3df,
+    0x650a73548baf63de, 0x766a0abb3c77b2a8, 0x81c2c92e47edaee6, 0x92722c851482353b,
+    0xa2bfe8a14cf10364, 0xa81a664bbc423001, 0xc24b8b70d0f89791, 0xc76c51a30654be30,
+    0xd192e819d6ef5218, 0xd69906245565a910, 0xf40e35855771202a, 0x106aa07032bbd1b8,
+    0x19a4c116b8d2d0c8, 0x1e376c085141ab53, 0x2748774cdf8eeb99, 0x34b0bcb5e19b48a8,
+    0x391c0cb3c5c95a63, 0x4ed8aa4ae3418acb, 0x5b9cca4f7763e373, 0x682e6ff3d6b2b8a3,
+    0x748f82ee5defb2fc, 0x78a5636f43172f60, 0x84c87814a1f0ab72, 0x8cc702081a6439ec,
+    0x90befffa23631e28, 0xa4506cebde82bde9, 0xbef9a3f7b2c67915, 0xc67178f2e372532b,
+    0xca273eceea26619c, 0xd186b8c721c0c207, 0xeada7dd6cde0eb1e, 0xf57d4f7fee6ed178,
+    0x06f067aa72176fba, 0x0a637dc5a2c898a6, 0x113f9804bef90dae, 0x1b710b35131c471b,
+    0x28db77f523047d84, 0x32caab7b40c72493, 0x3c9ebe0a15c9bebc, 0x431d67c49c100d4c,
+    0x4cc5d4becb3e42b6, 0x597f299cfc657e2a, 0x5fcb6fab3ad6faec, 0x6c44198c4a475817};
+
+constexpr uint64_t Choose(uint64_t x, uint64_t y, uint64_t z) { return z ^ (x & (y ^ z)); }
+constexpr uint64_t Majority(uint64_t x, uint64_t y, uint64_t z) { return (x & y) | (z & (x | y)); }
+constexpr uint64_t BigSigma0(uint64_t x) {
+  return std::rotr(x, 28) ^ std::rotr(x, 34) ^ std::rotr(x, 39);
+}
+constexpr uint64_t BigSigma1(uint64_t x) {
+  return std::rotr(x, 14) ^ std::rotr(x, 18) ^ std::rotr(x, 41);
+}
+constexpr uint64_t SmallSigma0(uint64_t x) { return std::rotr(x, 1) ^ std::rotr(x, 8) ^ (x >> 7); }
+constexpr uint64_t SmallSigma1(uint64_t x) {
+  return std::rotr(x, 19) ^ std::rotr(x, 61) ^ (x >> 6);
+}
+
+uint64_t LoadBigEndian(const std::byte* from) {
+  uint64_t value;
+  __builtin_memcpy(&value, from, sizeof(value));
+  return __builtin_bswap64(value);
+}
+
+void StoreBigEndian(std::byte* to, uint64_t value) {
+  value = __builtin_bswap64(value);
+  __builtin_memcpy(to, &value, sizeof(value));
+}
+
+void Compress(std::array<uint64_t, 8>& state, const std::byte* blocks, size_t block_count) {
+  for (; block_count != 0; --block_count, blocks += kBlockSize) {
+    std::array<uint64_t, 16> w;
+    for (size_t t = 0; t < 16; ++t) {
+      w[t] = LoadBigEndian(blocks + 8 * t);
+    }
+    auto [a, b, c, d, e, f, g, h] = state;
+    for (size_t start = 0; start < 80; start += 16) {
+      // Unrolled, the working variables change names instead of places.
+#pragma clang loop unroll(full)
+      for (size_t i = 0; i < 16; ++i) {
+        if (start != 0) {
+          w[i] += SmallSigma1(w[(i + 14) % 16]) + w[(i + 9) % 16] + SmallSigma0(w[(i + 1) % 16]);
+        }
+        const uint64_t t1 = h + BigSigma1(e) + Choose(e, f, g) + kRoundConstants[start + i] + w[i];
+        const uint64_t t2 = BigSigma0(a) + Majority(a, b, c);
+        h = g;
+        g = f;
+        f = e;
+        e = d + t1;
+        d = c;
+        c = b;
+        b = a;
+        a = t1 + t2;
+      }
+    }
+    const std::array<uint64_t, 8> change = {a, b, c, d, e, f, g, h};
+    for (size_t i = 0; i < state.size(); ++i) {
+      state[i] += change[i];
+    }
+  }
+}
+
+}  // namespace
+
+template <size_t kSize>
+  requires(kSize == 48 || kSize == 64)
+Sha512Family<kSize>::~Sha512Family() {
+  SecureZeroObject(state_);
+  SecureZeroObject(block_);
+}
+
+template <size_t kSize>
+  requires(kSize == 48 || kSize == 64)
+void Sha512Family<kSize>::Update(std::span<const std::byte> data) {
+  if (data.empty()) {
+    return;
+  }
+  const size_t pending = size_ % kBlockSize;
+  size_ += data.size();
+  if (pending != 0) {
+    const size_t room = kBlockSize - pending;
+    const size_t taken = data.size() < room ? data.size() : room;
+    __builtin_memcpy(&block_[pending], data.data(), taken);
+    if (taken < room) {
+      return;
+    }
+    Compress(state_, block_.data(), 1);
+    data = data.subspan(taken);
+  }
+  const size_t whole = data.size() / kBlockSize;
+  Compress(state_, data.data(), whole);
+  data = data.subspan(whole * kBlockSize);
+  if (!data.empty()) {
+    __builtin_memcpy(block_.data(), data.data(), data.size());
+  }
+}
+
+template <size_t kSize>
+  requires(kSize == 48 || kSize == 64)
+Sha512Family<kSize>::Digest Sha512Family<kSize>::Finish() {
+  const size_t pending = size_ % kBlockSize;
+  // 0x80, zeros up to sixteen bytes before the end of a block, the size in bits.
+  std::array<std::byte, 2 * kBlockSize> end{};
+  __builtin_memcpy(end.data(), block_.data(), pending);
+  end[pending] = std::byte{0x80};
+  const size_t block_count = pending + 1 + kSizeFieldSize <= kBlockSize ? 1 : 2;
+  StoreBigEndian(&end[block_count * kBlockSize - 8], size_ * 8);
+  Compress(state_, end.data(), block_count);
+  SecureZeroObject(end);
+  Digest digest;
+  for (size_t i = 0; i < kDigestSize / 8; ++i) {
+    StoreBigEndian(&digest[8 * i], state_[i]);
+  }
+  state_ = kInitialState;
+  size_ = 0;
+  SecureZeroObject(block_);
+  return digest;
+}
+
+template <size_t kSize>
+  requires(kSize == 48 || kSize == 64)
+Sha512Family<kSize>::Digest Sha512Family<kSize>::Hash(std::span<const std::byte> data) {
+  Sha512Family hash;
+  hash.Update(data);
+  return hash.Finish();
+}
+
+template class Sha512Family<48>;
+template class Sha512Family<64>;
+
+}  // namespace nsgx
