@@ -1,0 +1,215 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What a change has to pass besides the tests: presubmit.py OUT_FOLDER [--base COMMIT] [--only STEP]... [--all]
+
+Runs at the top of the tree on a built OUT_FOLDER, step by step, and says for each whether it passed. clang-tidy looks
+at the files that changed since --base (default: the commit before the last one), or with --all at every file.
+"""
+
+import argparse
+import concurrent.futures
+import filecmp
+import glob
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from urllib.parse import urlparse
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "third_party"))
+
+from fetch import mirror  # noqa: E402
+
+_TIDY_SECONDS = 900
+# Files whose bytes are the point, or whose format has no comments.
+_NO_LICENCE_LINE = re.compile(r"(\.(md|bin|der|pem|json|txt|lock)|/corpus/[^/]+|/corpora/.*|^LICENSE|^NOTICE)$")
+
+
+def lines_of(*command):
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+
+
+def tracked(*patterns):
+    return [path for path in lines_of("git", "ls-files", "--", *patterns) if os.path.isfile(path)]
+
+
+def text_of(path):
+    """The file's text, or None if it is binary."""
+    with open(path, "rb") as stream:
+        data = stream.read()
+    return None if b"\0" in data else data.decode(errors="replace")
+
+
+def complaints_of(command):
+    done = subprocess.run(command, capture_output=True, text=True)
+    return (done.stdout + done.stderr).strip().splitlines() if done.returncode else []
+
+
+def cpp_format(_):
+    files = tracked("*.c", "*.cc", "*.h")
+    return complaints_of(["clang-format-19", "--dry-run", "-Werror"] + files) if files else []
+
+
+def gn_format(_):
+    files = tracked("*.gn", "*.gni", ".gn")
+    done = subprocess.run(["gn", "format", "--dry-run"] + files, capture_output=True, text=True)
+    return [f"{line}: run `gn format`" for line in done.stdout.split()] if done.returncode else []
+
+
+def gn_check(options):
+    return complaints_of(["gn", "check", options.out])
+
+
+def licence_lines(_):
+    findings = []
+    for path in tracked():
+        text = None if _NO_LICENCE_LINE.search(path) else text_of(path)
+        if text and "SPDX-License-Identifier: Apache-2.0" not in "\n".join(text.splitlines()[:2]):
+            findings.append(f"{path}: no SPDX line at the top")
+    return findings
+
+
+def machine_words():
+    """Texts that say on which machine somebody worked: folders, and hosts of package mirrors."""
+    words = {os.getcwd() + "/"}
+    home = os.path.expanduser("~")
+    if home != "/":
+        words.add(home + "/")
+    words |= {urlparse(base).hostname or "" for base in mirror.bases()}
+    return words - {""}
+
+
+def forbidden_words(_):
+    pattern = "|".join(re.escape(word) for word in sorted(machine_words()))
+    pattern = re.compile(rf"(?<![\w.])(?:{pattern})|\b(?:TO" + "DO|FIX" + r"ME)\b")
+    findings = []
+    for path in tracked():
+        for number, line in enumerate((text_of(path) or "").splitlines(), 1):
+            if match := pattern.search(line):
+                findings.append(f"{path}:{number}: {match[0]}")
+    return findings
+
+
+def sources_in_build(options):
+    """Every file that can be compiled or included belongs to a target."""
+    described = subprocess.run(
+        ["gn", "desc", options.out, "*", "--all-toolchains", "--format=json"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    known = set()
+    for target in json.loads(described).values():
+        for key in ("sources", "public", "inputs"):
+            names = target.get(key, [])
+            known |= {name.removeprefix("//") for name in names if isinstance(names, list)}
+    shadowing = "syscall-shim/musl/overlay/arch/"  # found by include path, in the place of musl's own
+    return [
+        f"{path}: belongs to no target"
+        for path in tracked("*.c", "*.cc", "*.cpp", "*.S", "*.h", "*.def")
+        if path not in known
+        and not path.startswith((shadowing, "toolchain/third_party/", "vmpl-switch/guest-module/"))
+    ]
+
+
+def compile_commands(out):
+    """The build's commands without a compiler cache in front."""
+    with open(os.path.join(out, "compile_commands.json"), encoding="utf-8") as stream:
+        entries = json.load(stream)
+    for entry in entries:
+        entry["command"] = re.sub(r"^.*?(?=\S*/clang(\+\+)? )", "", entry["command"])
+    return entries
+
+
+def clang_tidy(options):
+    wanted = set(tracked(*(f"*{suffix}" for suffix in (".c", ".cc"))))
+    if not options.all:
+        wanted &= set(lines_of("git", "diff", "--name-only", options.base))
+    entries = {}
+    for entry in compile_commands(options.out):
+        path = os.path.relpath(os.path.join(entry["directory"], entry["file"]))
+        if path in wanted:
+            entries.setdefault(path, entry)  # the first world that compiles it
+    deadline = time.monotonic() + _TIDY_SECONDS
+    findings, left_out = [], 0
+    with tempfile.TemporaryDirectory() as folder:
+        with open(os.path.join(folder, "compile_commands.json"), "w", encoding="utf-8") as stream:
+            json.dump(list(entries.values()), stream)
+
+        def tidy(path):
+            if time.monotonic() > deadline:
+                return None
+            return complaints_of(["clang-tidy-19", "-p", folder, "--quiet", path])
+
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            for found in pool.map(tidy, sorted(entries)):
+                left_out += found is None
+                findings += found or []
+    if left_out:
+        print(f"  clang-tidy ran out of time; {left_out} of {len(entries)} files were not looked at")
+    return findings
+
+
+def reproducible(options):
+    """A second build in another folder, from another checkout, gives the same enclaves."""
+    images = sorted(glob.glob(os.path.join(options.out, "*.elf")))
+    with tempfile.TemporaryDirectory(prefix="nsgx-") as folder:
+        tree = os.path.join(folder, "another", "place")
+        os.makedirs(tree)
+        for path in tracked():
+            os.makedirs(os.path.join(tree, os.path.dirname(path)), exist_ok=True)
+            subprocess.run(["cp", "-p", path, os.path.join(tree, path)], check=True)
+        second = os.path.join(tree, "a", "build")
+        subprocess.run(["gn", "gen", "-q", second, f"--root={tree}"], check=True)
+        names = [os.path.basename(image) for image in images]
+        done = subprocess.run(["ninja", "-C", second, "--quiet"] + names, capture_output=True, text=True)
+        if done.returncode:
+            return done.stdout.splitlines()[-20:]
+        return [
+            f"{name} differs between two builds"
+            for name in names
+            if not filecmp.cmp(os.path.join(options.out, name), os.path.join(second, name), shallow=False)
+        ]
+
+
+_STEPS = {
+    "cpp-format": cpp_format,
+    "gn-format": gn_format,
+    "gn-check": gn_check,
+    "licence-lines": licence_lines,
+    "forbidden-words": forbidden_words,
+    "sources-in-build": sources_in_build,
+    "clang-tidy": clang_tidy,
+    "reproducible": reproducible,
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out")
+    parser.add_argument("--base", default="HEAD^")
+    parser.add_argument("--all", action="store_true")
+    parser.add_argument("--only", action="append", choices=list(_STEPS), default=[])
+    options = parser.parse_args()
+    failed = []
+    for name, step in _STEPS.items():
+        if options.only and name not in options.only:
+            continue
+        print(f"{name} ...", flush=True)
+        findings = step(options)
+        for finding in findings[:50]:
+            print(f"  {finding}")
+        if len(findings) > 50:
+            print(f"  and {len(findings) - 50} more")
+        print(f"{name} {'FAILED' if findings else 'ok'}", flush=True)
+        if findings:
+            failed.append(name)
+    print("presubmit failed: " + " ".join(failed) if failed else "presubmit passed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
