@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "libos/boot/launch_strings.h"
+
+#include <cstring>
+
+namespace nsgx::libos {
+
+LaunchStrings::LaunchStrings(const ConfigView& config, std::span<const char> args)
+    : config_(config) {
+  nsgx_args counts;
+  if (args.size() < sizeof counts) {
+    return;
+  }
+  memcpy(&counts, args.data(), sizeof counts);
+  argument_count_ = counts.argc;
+  variable_count_ = counts.envc;
+  strings_ = std::string_view(args.data() + sizeof counts, args.size() - sizeof counts);
+}
+
+std::string_view LaunchStrings::TakeString(std::string_view& rest) {
+  const size_t size = rest.find('\0');
+  if (size == std::string_view::npos) {
+    // The SEH has counted the strings, so this does not happen; an empty string keeps the walk
+    // inside its bounds.
+    rest = {};
+    return {};
+  }
+  const std::string_view string = rest.substr(0, size);
+  rest.remove_prefix(size + 1);
+  return string;
+}
+
+bool LaunchStrings::IsFixed(std::string_view name) const {
+  for (const std::string_view fixed : config_.env_fixed()) {
+    if (fixed.substr(0, fixed.find('=')) == name) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool LaunchStrings::IsAllowed(std::string_view name) const {
+  if ((config_.attributes() & NSGX_ATTRIBUTE_ANY_ENV) != 0) {
+    return true;
+  }
+  for (const std::string_view rule : config_.env_allow()) {
+    if (rule.ends_with('*') ? name.starts_with(rule.substr(0, rule.size() - 1)) : name == rule) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace nsgx::libos
