@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A thousand threads count primes. Creating, waking and joining them needs no exit from the enclave.
+// A thousand threads count primes. Creating, waking and joining them needs no exit from the
+// enclave.
 
 #include <atomic>
 #include <barrier>

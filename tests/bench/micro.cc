@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Small measurements, the same source inside an enclave and as native twin. Each argument names one measurement; every
-// result is one JSON line on standard error: {"name": ..., "ns": ... per operation}. Standard output is the sink
-// of the write measurement and should be /dev/null.
+// Small measurements, the same source inside an enclave and as native twin. Each argument names one
+// measurement; every result is one JSON line on standard error: {"name": ..., "ns": ... per
+// operation}. Standard output is the sink of the write measurement and should be /dev/null.
 
 #include <pthread.h>
 #include <sys/syscall.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Wall time of whole programs from spawn to exit, interleaved so that a noisy moment hits all of them alike.
-// spawn_bench ROUNDS NAME=COMMAND [ARGUMENT ...] [-- NAME=COMMAND ...]: one JSON line for each on standard output.
-// The commands' own output goes to /dev/null.
+// Wall time of whole programs from spawn to exit, interleaved so that a noisy moment hits all of
+// them alike. spawn_bench ROUNDS NAME=COMMAND [ARGUMENT ...] [-- NAME=COMMAND ...]: one JSON line
+// for each on standard output. The commands' own output goes to /dev/null.
 
 #include <fcntl.h>
 #include <spawn.h>
@@ -38,7 +38,8 @@ bool RunOnce(Program& program, char** environment) {
   posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
   const double start = NowMicroseconds();
   pid_t child;
-  const int error = posix_spawn(&child, program.arguments[0], &actions, nullptr, program.arguments.data(), environment);
+  const int error = posix_spawn(&child, program.arguments[0], &actions, nullptr,
+                                program.arguments.data(), environment);
   int status = 0;
   const bool finished = error == 0 && waitpid(child, &status, 0) == child;
   program.microseconds.push_back(NowMicroseconds() - start);
@@ -51,7 +52,8 @@ bool RunOnce(Program& program, char** environment) {
 int main(int argc, char** argv, char** environment) {
   const int rounds = argc > 1 ? std::atoi(argv[1]) : 0;
   if (rounds < 1 || rounds > 10'000 || argc < 3) {
-    fprintf(stderr, "usage: spawn_bench ROUNDS NAME=COMMAND [ARGUMENT ...] [-- NAME=COMMAND ...]\n");
+    fprintf(stderr,
+            "usage: spawn_bench ROUNDS NAME=COMMAND [ARGUMENT ...] [-- NAME=COMMAND ...]\n");
     return 2;
   }
   std::vector<Program> programs;
@@ -86,8 +88,9 @@ int main(int argc, char** argv, char** environment) {
   }
   for (Program& program : programs) {
     std::sort(program.microseconds.begin(), program.microseconds.end());
-    printf("{\"name\": \"%s\", \"rounds\": %d, \"min_us\": %.1f, \"median_us\": %.1f}\n", program.name.c_str(), rounds,
-           program.microseconds.front(), program.microseconds[program.microseconds.size() / 2]);
+    printf("{\"name\": \"%s\", \"rounds\": %d, \"min_us\": %.1f, \"median_us\": %.1f}\n",
+           program.name.c_str(), rounds, program.microseconds.front(),
+           program.microseconds[program.microseconds.size() / 2]);
   }
   return 0;
 }

@@ -58,10 +58,11 @@ TEST(Exceptions, PassThroughBsearch) {
 TEST(Exceptions, CallOnceIsRepeatedAfterThrow) {
   std::once_flag flag;
   int calls = 0;
-  EXPECT_THROW(std::call_once(flag, [&] {
-                 ++calls;
-                 throw std::runtime_error("first");
-               }),
+  EXPECT_THROW(std::call_once(flag,
+                              [&] {
+                                ++calls;
+                                throw std::runtime_error("first");
+                              }),
                std::runtime_error);
   std::call_once(flag, [&] { ++calls; });
   std::call_once(flag, [&] { ++calls; });
@@ -127,7 +128,8 @@ TEST(Exceptions, EachThreadHasItsOwn) {
 }
 
 TEST(Exceptions, OutOfMemoryIsBadAlloc) {
-  // Larger than any address range; both are hidden from the compiler, which may otherwise leave the allocation out.
+  // Larger than any address range; both are hidden from the compiler, which may otherwise leave the
+  // allocation out.
   volatile size_t size = size_t{1} << 46;
   [[maybe_unused]] static void* volatile memory;
   EXPECT_THROW(memory = operator new(size), std::bad_alloc);
@@ -144,7 +146,8 @@ TEST(Exceptions, RttiNamesAndCasts) {
   Left* left = &bottom;
   EXPECT_EQ(dynamic_cast<Right*>(left), static_cast<Right*>(&bottom));
   EXPECT_EQ(typeid(*left), typeid(Bottom));
-  EXPECT_THROW((void)dynamic_cast<Right&>(static_cast<Base&>(*std::make_unique<Left>())), std::bad_cast);
+  EXPECT_THROW((void)dynamic_cast<Right&>(static_cast<Base&>(*std::make_unique<Left>())),
+               std::bad_cast);
 }
 
 }  // namespace

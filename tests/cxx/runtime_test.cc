@@ -50,7 +50,8 @@ TEST(Runtime, SleepLastsLongEnough) {
 }
 
 TEST(Runtime, WallClockIsAfterThisWasWritten) {
-  EXPECT_GT(std::chrono::system_clock::now(), std::chrono::sys_days(std::chrono::year(2026) / 11 / 1));
+  EXPECT_GT(std::chrono::system_clock::now(),
+            std::chrono::sys_days(std::chrono::year(2026) / 11 / 1));
 }
 
 TEST(Runtime, LocalTimeIsUtcWithoutZones) {

@@ -23,7 +23,8 @@ namespace fs = std::filesystem;
 class Folder : public testing::Test {
  protected:
   void SetUp() override {
-    path_ = fs::temp_directory_path() / ("nsgx-streams-" + std::to_string(reinterpret_cast<uintptr_t>(this)));
+    path_ = fs::temp_directory_path() /
+            ("nsgx-streams-" + std::to_string(reinterpret_cast<uintptr_t>(this)));
     fs::create_directory(path_);
   }
   void TearDown() override { fs::remove_all(path_); }
@@ -83,7 +84,8 @@ TEST_F(Folder, TreeOfFolders) {
     names.push_back(fs::relative(entry.path(), path_).string());
   }
   std::sort(names.begin(), names.end());
-  EXPECT_EQ(names, (std::vector<std::string>{"a", "a/b", "a/b/c", "a/b/c/three", "a/b/two", "a/one"}));
+  EXPECT_EQ(names,
+            (std::vector<std::string>{"a", "a/b", "a/b/c", "a/b/c/three", "a/b/two", "a/one"}));
 
   fs::copy(path_ / "a", path_ / "copy", fs::copy_options::recursive);
   EXPECT_EQ(fs::file_size(path_ / "copy" / "b" / "c" / "three"), 3u);
@@ -132,7 +134,8 @@ TEST(Streams, StringStreamsAndManipulators) {
 }
 
 TEST(Streams, Format) {
-  EXPECT_EQ(std::format("{:>8}|{:<6}|{:^5}|{:#x}|{:.3f}", 42, "ab", 'c', 255, 3.14159), "      42|ab    |  c  |0xff|3.142");
+  EXPECT_EQ(std::format("{:>8}|{:<6}|{:^5}|{:#x}|{:.3f}", 42, "ab", 'c', 255, 3.14159),
+            "      42|ab    |  c  |0xff|3.142");
   EXPECT_THROW((void)std::vformat("{:d}", std::make_format_args("text")), std::format_error);
 }
 

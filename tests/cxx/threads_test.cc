@@ -170,7 +170,8 @@ TEST(Threads, TimedWaitsEnd) {
   std::condition_variable never;
   std::unique_lock other_lock(other);
   EXPECT_EQ(never.wait_for(other_lock, 5ms), std::cv_status::timeout);
-  EXPECT_EQ(never.wait_until(other_lock, std::chrono::system_clock::now() + 5ms), std::cv_status::timeout);
+  EXPECT_EQ(never.wait_until(other_lock, std::chrono::system_clock::now() + 5ms),
+            std::cv_status::timeout);
 }
 
 // Counts constructions and destructions of a thread_local in all threads.
@@ -210,7 +211,8 @@ TEST(Threads, LargeAlignedThreadLocal) {
 }
 
 TEST(Threads, SpinningThreadIsPreempted) {
-  // Both spin without ever calling anything: on one vCPU only a preemption lets the second one finish.
+  // Both spin without ever calling anything: on one vCPU only a preemption lets the second one
+  // finish.
   std::atomic<bool> flag = false;
   std::thread spinner([&] {
     while (!flag.load(std::memory_order_relaxed)) {
@@ -223,7 +225,8 @@ TEST(Threads, SpinningThreadIsPreempted) {
 }
 
 TEST(Threads, AsyncAndPackagedTask) {
-  std::future<std::string> text = std::async(std::launch::async, [] { return std::string("done"); });
+  std::future<std::string> text =
+      std::async(std::launch::async, [] { return std::string("done"); });
   EXPECT_EQ(text.get(), "done");
   std::packaged_task<int(int)> task([](int value) { return value * 2; });
   std::future<int> result = task.get_future();

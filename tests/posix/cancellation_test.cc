@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// pthread_cancel: deferred in blocked calls and at test points, disabled, asynchronous; clean-up handlers.
+// pthread_cancel: deferred in blocked calls and at test points, disabled, asynchronous; clean-up
+// handlers.
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -12,7 +13,8 @@
 
 namespace {
 
-// Starts `body` in a thread, waits until it says that it is about to block, cancels it, and returns what join gives.
+// Starts `body` in a thread, waits until it says that it is about to block, cancels it, and returns
+// what join gives.
 void* StartCancelJoin(void* (*body)(void*), void* argument, std::atomic<bool>& ready) {
   pthread_t thread;
   EXPECT_EQ(pthread_create(&thread, nullptr, body, argument), 0);

@@ -18,7 +18,8 @@ namespace {
 
 constexpr size_t kPage = 4096;
 
-char* Map(size_t size, int protection = PROT_READ | PROT_WRITE, int flags = MAP_PRIVATE | MAP_ANONYMOUS) {
+char* Map(size_t size, int protection = PROT_READ | PROT_WRITE,
+          int flags = MAP_PRIVATE | MAP_ANONYMOUS) {
   void* memory = mmap(nullptr, size, protection, flags, -1, 0);
   return memory == MAP_FAILED ? nullptr : static_cast<char*>(memory);
 }
@@ -127,12 +128,14 @@ TEST(Memory, FixedReplacesAndNoReplaceRefuses) {
   char* memory = Map(4 * kPage);
   ASSERT_NE(memory, nullptr);
   memset(memory, 1, 4 * kPage);
-  void* fixed = mmap(memory + kPage, kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+  void* fixed = mmap(memory + kPage, kPage, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
   ASSERT_EQ(fixed, memory + kPage);
   EXPECT_EQ(memory[kPage], 0);
   EXPECT_EQ(memory[0], 1);
   constexpr int kFixedNoReplace = 0x100000;
-  EXPECT_EQ(mmap(memory, kPage, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | kFixedNoReplace, -1, 0), MAP_FAILED);
+  EXPECT_EQ(mmap(memory, kPage, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | kFixedNoReplace, -1, 0),
+            MAP_FAILED);
   EXPECT_EQ(errno, EEXIST);
   munmap(memory, 4 * kPage);
 }
@@ -151,7 +154,9 @@ TEST(Memory, GuardPageOfAStack) {
 }
 
 TEST(Memory, RunningOutIsEnomem) {
-  EXPECT_EQ(mmap(nullptr, size_t{1} << 47, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), MAP_FAILED);
+  EXPECT_EQ(
+      mmap(nullptr, size_t{1} << 47, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+      MAP_FAILED);
   EXPECT_EQ(errno, ENOMEM);
 }
 

@@ -81,7 +81,8 @@ TEST(Signals, HandlerRepairsAndTheInstructionIsRepeated) {
   static void* page;
   page = mmap(nullptr, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   ASSERT_NE(page, MAP_FAILED);
-  Handler handler(SIGSEGV, [](int, siginfo_t*, void*) { mprotect(page, 4096, PROT_READ | PROT_WRITE); });
+  Handler handler(SIGSEGV,
+                  [](int, siginfo_t*, void*) { mprotect(page, 4096, PROT_READ | PROT_WRITE); });
   *static_cast<volatile int*>(page) = 42;
   EXPECT_EQ(*static_cast<volatile int*>(page), 42);
   munmap(page, 4096);
@@ -181,16 +182,21 @@ TEST(Signals, InterruptsABlockedCall) {
 
 TEST(Signals, VectorRegistersSurviveAHandler) {
   Handler handler(SIGUSR1, [](int, siginfo_t*, void*) {
-    asm volatile("pcmpeqd %%xmm0, %%xmm0; pcmpeqd %%xmm7, %%xmm7; pcmpeqd %%xmm15, %%xmm15" ::: "xmm0", "xmm7", "xmm15");
+    asm volatile("pcmpeqd %%xmm0, %%xmm0; pcmpeqd %%xmm7, %%xmm7; pcmpeqd %%xmm15, %%xmm15" ::
+                     : "xmm0", "xmm7", "xmm15");
   });
-  // ud2 in a handler-protected region: state is saved and restored by the exception path, not by a call.
+  // ud2 in a handler-protected region: state is saved and restored by the exception path, not by a
+  // call.
   Handler skip(SIGILL, [](int, siginfo_t*, void* context) {
     raise(SIGUSR1);
     static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP] += 2;
   });
   const double values[2] = {1.25, -7.5};
   double after[2];
-  asm volatile("movupd (%0), %%xmm7; ud2; movupd %%xmm7, (%1)" : : "r"(values), "r"(after) : "xmm7", "memory");
+  asm volatile("movupd (%0), %%xmm7; ud2; movupd %%xmm7, (%1)"
+               :
+               : "r"(values), "r"(after)
+               : "xmm7", "memory");
   EXPECT_EQ(memcmp(values, after, sizeof values), 0);
 }
 
