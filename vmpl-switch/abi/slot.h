@@ -9,7 +9,9 @@
  *   base + address_range_size
  *
  * slot_area_offset = image_size rounded up to 64 KiB; boot_offset follows the last slot; heap_offset follows the
- * boot area, rounded up to 2 MiB.
+ * boot area, rounded up to 2 MiB. The boot area has room for the largest arguments, so that all this depends on measured
+ * values alone: one page of struct nsgx_boot (read-write: the library OS overwrites the seed once it has it), the
+ * configuration (read-only), NSGX_ARGS_MAX_SIZE for the arguments (read-only; what they do not use is not committed).
  */
 #pragma once
 

@@ -64,6 +64,12 @@ class ConfigStrings {
   uint32_t count_;
 };
 
+// Returns whether the image may make host call `number`, which may be anything.
+constexpr bool HostCallAllowed(const nsgx_config& config, uint64_t number) {
+  return number < NSGX_HOST_CALL_LIMIT &&
+         (config.host_calls[number / 64] >> (number % 64) & 1) != 0;
+}
+
 // A configuration that has passed every check of its format. Holds a copy of the struct and a view
 // of the section, whose bytes must stay and not change for as long as the strings are used.
 class ConfigView {
@@ -76,12 +82,6 @@ class ConfigView {
   uint16_t product_id() const { return config_.product_id; }
   uint16_t svn() const { return config_.svn; }
   uint64_t main_stack_size() const { return config_.main_stack_size; }
-
-  // Returns whether the image may make host call `number`, which may be anything.
-  bool HostCallAllowed(uint64_t number) const {
-    return number < NSGX_HOST_CALL_LIMIT &&
-           (config_.host_calls[number / 64] >> (number % 64) & 1) != 0;
-  }
 
   // No string is empty, but those of args_fixed() may be.
   ConfigStrings env_allow() const {
