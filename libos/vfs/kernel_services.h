@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the VFS asks of the rest of the library OS, besides sleeping (kernel/wait.h), streams
+// (kernel/stream_wait.h), time (kernel/clock.h), memory (mm/kernel_heap.h) and the program's memory
+// (kernel/user_memory.h). The kernel implements it over its own parts; unit tests implement it in
+// memory.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace nsgx::libos {
+
+class TextWriter;
+
+// Sends `signal` (SIGPIPE, SIGXFSZ) to the thread that makes the current system call.
+void RaiseOnCurrentThread(int32_t signal);
+
+// Replaces the current thread's blocked signals, bit n - 1 for signal n, until it is on its way
+// back to the program: signals that the old mask blocks and `mask` does not are delivered first,
+// then the old mask returns. For ppoll and its kin.
+void BlockSignalsUntilReturn(uint64_t mask);
+
+// Random bytes from the library OS's generator, as getrandom has them.
+void FillRandom(std::span<std::byte> out);
+
+// What /proc tells of the process and the enclave. Writers append; they may take locks of their own
+// and must not use files.
+namespace about {
+int32_t ProcessId();
+uint32_t ThreadCount();
+uint32_t CpuCount();
+// Nanoseconds of processor time that the program's threads have had.
+uint64_t CpuTime();
+// Bytes that the enclave can have, and those not in use now.
+uint64_t TotalMemory();
+uint64_t FreeMemory();
+// Bytes of the program's address space that are mapped, and those with memory behind them.
+uint64_t MappedMemory();
+uint64_t ResidentMemory();
+// argv and envp, each string with its NUL.
+void WriteCommandLine(TextWriter& out);
+void WriteEnvironment(TextWriter& out);
+// One line a mapping, in the format of /proc/self/maps.
+void WriteMappings(TextWriter& out);
+// Of the program, as argv[0] or the configuration has it; without slashes.
+std::string_view ProgramName();
+}  // namespace about
+
+}  // namespace nsgx::libos
