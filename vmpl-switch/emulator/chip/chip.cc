@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vmpl-switch/emulator/chip/chip.h"
 
-#include <mbedtls/sha512.h>
-
 #include <cstring>
 
+#include "base/core/bytes.h"
+#include "base/crypto/sha512.h"
 #include "vmpl-switch/abi/snp_report.h"
 #include "vmpl-switch/emulator/chip/report_signer.h"
 #include "vmpl-switch/emulator/chip/sim_chip.h"
@@ -30,13 +30,7 @@ void Copy(uint8_t (&to)[size], std::span<const std::byte, size> from) {
 }
 
 Result<void> SignWithSimVcek(snp_report& report) {
-  std::byte key[48];
-  if (mbedtls_sha512(reinterpret_cast<const unsigned char*>(kSimVcekLabel.data()),
-                     kSimVcekLabel.size(), reinterpret_cast<unsigned char*>(key),
-                     /*is384=*/1) != 0) {
-    return Error(Status::kNoMemory);
-  }
-  return SignReport(key, report);
+  return SignReport(Sha384::Hash(BytesOf(kSimVcekLabel)), report);
 }
 
 }  // namespace

@@ -103,4 +103,24 @@ Der Time(std::string_view generalized) {
   return Text(kGeneralizedTime, generalized);
 }
 
+std::string CertificatePem(const Der& der) {
+  constexpr std::string_view kDigits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  constexpr size_t kBytesPerLine = 48;
+  std::string out = "-----BEGIN CERTIFICATE-----\n";
+  for (size_t i = 0; i < der.size(); i += 3) {
+    const size_t count = std::min<size_t>(3, der.size() - i);
+    uint32_t group = 0;
+    for (size_t j = 0; j < 3; ++j) {
+      group = group << 8 | (j < count ? der[i + j] : 0);
+    }
+    for (size_t j = 0; j < 4; ++j) {
+      out += j <= count ? kDigits[(group >> (18 - 6 * j)) & 0x3f] : '=';
+    }
+    const bool is_line_full = (i + 3) % kBytesPerLine == 0;
+    out += is_line_full && i + 3 < der.size() ? "\n" : "";
+  }
+  return out + "\n-----END CERTIFICATE-----\n";
+}
+
 }  // namespace nsgx::chip::der

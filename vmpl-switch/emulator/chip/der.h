@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -43,5 +44,8 @@ Der Oid(std::string_view dotted);
 Der BitString(std::span<const uint8_t> bytes);
 // "20260101000000Z", in the form that RFC 5280 wants for the year.
 Der Time(std::string_view generalized);
+
+// The certificate `der` in PEM.
+std::string CertificatePem(const Der& der);
 
 }  // namespace nsgx::chip::der

@@ -3,10 +3,12 @@
 
 #include <mbedtls/bignum.h>
 #include <mbedtls/ecdsa.h>
-#include <mbedtls/sha512.h>
 
 #include <cstdint>
 #include <cstring>
+
+#include "base/core/bytes.h"
+#include "base/crypto/sha512.h"
 
 namespace nsgx::chip {
 
@@ -43,15 +45,18 @@ int FixedPattern(void*, unsigned char* out, size_t size) {
   return 0;
 }
 
-void StoreLittleEndian(const mbedtls_mpi& number, uint8_t (&out)[72]) {
+// The halves of a report's signature are little-endian, in more bytes than they need.
+void StoreLittleEndian(std::span<const std::byte, kScalarSize> big_endian, uint8_t (&out)[72]) {
   std::memset(out, 0, sizeof(out));
-  // Cannot fail: r and s are smaller than the order of the group.
-  static_cast<void>(mbedtls_mpi_write_binary_le(&number, out, kScalarSize));
+  for (size_t i = 0; i < kScalarSize; ++i) {
+    out[i] = std::to_integer<uint8_t>(big_endian[kScalarSize - 1 - i]);
+  }
 }
 
 }  // namespace
 
-Result<void> SignReport(std::span<const std::byte, 48> private_key, snp_report& report) {
+Result<std::array<std::byte, 96>> SignP384(std::span<const std::byte, 48> private_key,
+                                           std::span<const std::byte> message) {
   Signer signer;
   if (mbedtls_ecp_group_load(&signer.group, MBEDTLS_ECP_DP_SECP384R1) != 0 ||
       mbedtls_mpi_read_binary(&signer.key,
@@ -62,15 +67,25 @@ Result<void> SignReport(std::span<const std::byte, 48> private_key, snp_report& 
   if (mbedtls_ecp_check_privkey(&signer.group, &signer.key) != 0) {
     return Error(Status::kInvalidArgument);
   }
-  uint8_t hash[48];
-  if (mbedtls_sha512(reinterpret_cast<const unsigned char*>(&report), SNP_REPORT_SIGNED_SIZE, hash,
-                     /*is384=*/1) != 0 ||
-      mbedtls_ecdsa_sign_det_ext(&signer.group, &signer.r, &signer.s, &signer.key, hash,
-                                 sizeof(hash), MBEDTLS_MD_SHA384, FixedPattern, nullptr) != 0) {
+  const Sha384::Digest hash = Sha384::Hash(message);
+  std::array<std::byte, 96> signature;
+  auto* out = reinterpret_cast<unsigned char*>(signature.data());
+  if (mbedtls_ecdsa_sign_det_ext(&signer.group, &signer.r, &signer.s, &signer.key,
+                                 reinterpret_cast<const unsigned char*>(hash.data()), hash.size(),
+                                 MBEDTLS_MD_SHA384, FixedPattern, nullptr) != 0 ||
+      mbedtls_mpi_write_binary(&signer.r, out, kScalarSize) != 0 ||
+      mbedtls_mpi_write_binary(&signer.s, out + kScalarSize, kScalarSize) != 0) {
     return Error(Status::kNoMemory);
   }
-  StoreLittleEndian(signer.r, report.signature_r);
-  StoreLittleEndian(signer.s, report.signature_s);
+  return signature;
+}
+
+Result<void> SignReport(std::span<const std::byte, 48> private_key, snp_report& report) {
+  const std::array<std::byte, 96> signature =
+      TRY(SignP384(private_key, BytesOf(report).first(SNP_REPORT_SIGNED_SIZE)));
+  const std::span<const std::byte, 96> halves(signature);
+  StoreLittleEndian(halves.first<kScalarSize>(), report.signature_r);
+  StoreLittleEndian(halves.last<kScalarSize>(), report.signature_s);
   return {};
 }
 

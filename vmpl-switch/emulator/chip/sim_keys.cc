@@ -3,12 +3,14 @@
 
 #include <mbedtls/bignum.h>
 #include <mbedtls/ecp.h>
-#include <mbedtls/sha512.h>
 
 #include <algorithm>
+#include <cstring>
 #include <string>
 
+#include "base/core/bytes.h"
 #include "base/core/check.h"
+#include "base/crypto/sha512.h"
 #include "vmpl-switch/emulator/chip/der.h"
 
 namespace nsgx::chip {
@@ -18,28 +20,20 @@ namespace {
 constexpr uint32_t kPublicExponent = 65537;
 constexpr int kPrimalityRounds = 40;
 
-using Hash = std::array<uint8_t, 64>;
-
-Hash Sha512(std::string_view text) {
-  Hash hash;
-  CHECK(mbedtls_sha512(reinterpret_cast<const uint8_t*>(text.data()), text.size(), hash.data(),
-                       /*is384=*/0) == 0);
-  return hash;
-}
-
 // A stream of bytes that follows from a seed, in the shape of mbedTLS's random functions.
 struct Stream {
-  Hash seed;
+  Sha512::Digest seed;
   uint64_t counter = 0;
 
   static int Fill(void* self, unsigned char* out, size_t size) {
     Stream& stream = *static_cast<Stream*>(self);
     while (size != 0) {
-      std::string input(reinterpret_cast<const char*>(stream.seed.data()), stream.seed.size());
-      input += std::to_string(stream.counter++);
-      const Hash block = Sha512(input);
+      Sha512 hash;
+      hash.Update(stream.seed);
+      hash.Update(BytesOf(stream.counter++));
+      const Sha512::Digest block = hash.Finish();
       const size_t count = std::min(size, block.size());
-      std::copy_n(block.begin(), count, out);
+      std::memcpy(out, block.data(), count);
       out += count;
       size -= count;
     }
@@ -64,7 +58,7 @@ class Mpi {
 
 bool IsRsaPrime(std::span<const uint8_t> candidate) {
   Mpi prime(candidate);
-  Stream stream = {Sha512("primality")};
+  Stream stream = {Sha512::Hash(BytesOf(std::string_view("primality")))};
   if (mbedtls_mpi_is_prime_ext(prime.get(), kPrimalityRounds, Stream::Fill, &stream) != 0) {
     return false;
   }
@@ -78,9 +72,10 @@ bool IsRsaPrime(std::span<const uint8_t> candidate) {
 std::array<uint8_t, 256> RsaPrimeCandidate(std::string_view label, char x, uint32_t counter) {
   std::array<uint8_t, 256> candidate;
   for (size_t block = 0; block < 4; ++block) {
-    const Hash hash = Sha512(std::string(label) + " " + x + " " + std::to_string(counter) + " " +
-                             std::to_string(block));
-    std::copy(hash.begin(), hash.end(), candidate.begin() + static_cast<ptrdiff_t>(64 * block));
+    const std::string text = std::string(label) + " " + x + " " + std::to_string(counter) + " " +
+                             std::to_string(block);
+    const Sha512::Digest hash = Sha512::Hash(BytesOf(text));
+    std::memcpy(candidate.data() + hash.size() * block, hash.data(), hash.size());
   }
   candidate.front() |= 0xc0;
   candidate.back() |= 0x01;
@@ -107,13 +102,18 @@ RsaKey::RsaKey(const RsaRecipe& recipe) {
 }
 
 std::vector<uint8_t> RsaKey::Sign(std::span<const uint8_t> message) const {
-  uint8_t hash[48];
-  CHECK(mbedtls_sha512(message.data(), message.size(), hash, /*is384=*/1) == 0);
-  Stream stream = {
-      Sha512({reinterpret_cast<const char*>(message.data()), message.size()})};
-  std::vector<uint8_t> signature(mbedtls_rsa_get_len(&rsa_));
+  std::vector<uint8_t>& signature = signatures_[{message.begin(), message.end()}];
+  if (!signature.empty()) {
+    return signature;
+  }
+  const Sha384::Digest hash = Sha384::Hash(std::as_bytes(message));
+  Stream stream = {Sha512::Hash(std::as_bytes(message))};
+  signature.resize(mbedtls_rsa_get_len(&rsa_));
   CHECK(mbedtls_rsa_rsassa_pss_sign_ext(&rsa_, Stream::Fill, &stream, MBEDTLS_MD_SHA384,
-                                        sizeof(hash), hash, sizeof(hash), signature.data()) == 0);
+                                        static_cast<int>(hash.size()),
+                                        reinterpret_cast<const unsigned char*>(hash.data()),
+                                        static_cast<unsigned>(hash.size()),
+                                        signature.data()) == 0);
   return signature;
 }
 
@@ -129,7 +129,7 @@ std::vector<uint8_t> RsaKey::PublicKeyInfo() const {
 
 bool RsaKey::IsValid() const {
   Mpi p, q, d, e, n;
-  Stream stream = {Sha512("validation")};
+  Stream stream = {Sha512::Hash(BytesOf(std::string_view("validation")))};
   return mbedtls_rsa_export(&rsa_, n.get(), p.get(), q.get(), d.get(), e.get()) == 0 &&
          mbedtls_mpi_is_prime_ext(p.get(), kPrimalityRounds, Stream::Fill, &stream) == 0 &&
          mbedtls_mpi_is_prime_ext(q.get(), kPrimalityRounds, Stream::Fill, &stream) == 0 &&
@@ -137,17 +137,14 @@ bool RsaKey::IsValid() const {
 }
 
 std::array<std::byte, 48> EcPrivateKey(std::string_view label) {
-  std::array<std::byte, 48> key;
-  CHECK(mbedtls_sha512(reinterpret_cast<const uint8_t*>(label.data()), label.size(),
-                       reinterpret_cast<uint8_t*>(key.data()), /*is384=*/1) == 0);
-  return key;
+  return Sha384::Hash(BytesOf(label));
 }
 
 std::vector<uint8_t> EcPublicKeyInfo(std::string_view label) {
   using namespace der;
   const std::array<std::byte, 48> private_key = EcPrivateKey(label);
   Mpi d({reinterpret_cast<const uint8_t*>(private_key.data()), private_key.size()});
-  Stream stream = {Sha512(label)};
+  Stream stream = {Sha512::Hash(BytesOf(label))};
   mbedtls_ecp_group group;
   mbedtls_ecp_point point;
   mbedtls_ecp_group_init(&group);

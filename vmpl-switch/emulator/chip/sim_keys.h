@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -41,7 +42,7 @@ class RsaKey {
   RsaKey& operator=(const RsaKey&) = delete;
 
   // RSASSA-PSS with SHA-384 and 48 bytes of salt, over `message`. The salt follows from the message, so equal
-  // input gives equal signatures.
+  // input gives equal signatures; they are remembered, because tests sign the same things again and again.
   std::vector<uint8_t> Sign(std::span<const uint8_t> message) const;
   // SubjectPublicKeyInfo in DER.
   std::vector<uint8_t> PublicKeyInfo() const;
@@ -51,6 +52,7 @@ class RsaKey {
 
  private:
   mutable mbedtls_rsa_context rsa_;  // signing updates its blinding values
+  mutable std::map<std::vector<uint8_t>, std::vector<uint8_t>> signatures_;  // by message
 };
 
 // The P-384 private key of a label, big-endian: SHA-384(label).
