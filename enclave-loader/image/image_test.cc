@@ -253,7 +253,7 @@ TEST(ImageTest, ReasonsAreOneLineWithARemedy) {
     const std::string text = Text({static_cast<Cause>(cause), 1});
     EXPECT_EQ(text.find('\n'), std::string::npos);
     EXPECT_NE(text.find("; "), std::string::npos) << text;
-    EXPECT_EQ(text.find_first_of("#@"), std::string::npos) << text;
+    EXPECT_EQ(text.find_first_of("#@!"), std::string::npos) << text;
   }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "enclave-loader/image/refusal.h"
 
+#include <cstring>
 #include <string_view>
 
 #include "base/core/check.h"
@@ -10,7 +11,8 @@ namespace {
 
 struct Words {
   Cause cause;
-  std::string_view text;  // '#' stands for the value in decimal, '@' for the value as an address
+  std::string_view
+      text;  // '#' stands for the value in decimal, '@' for it as an address, '!' as an errno
   std::string_view remedy;
 };
 
@@ -21,6 +23,10 @@ constexpr std::string_view kPlaceholder =
     "link it with the library OS, which brings the section .nsgx.config";
 
 constexpr Words kWords[] = {
+    {Cause::kNotFound, "is not there", "give the path of an enclave image"},
+    {Cause::kNotReadable, "cannot be read (!)", "check its permissions"},
+    {Cause::kDirectory, "is a directory", "give the path of an enclave image"},
+    {Cause::kNotRegularFile, "is no regular file", "give the path of an enclave image"},
     {Cause::kNotElf, "is not an ELF file", "give an enclave image"},
     {Cause::kTruncated, "is truncated: its headers name bytes beyond its end", kCopyAgain},
     {Cause::kNot64Bit, "is a 32-bit program", "build it for x86-64"},
@@ -91,6 +97,8 @@ void AppendCause(TextBuffer& out, const Refusal& refusal) {
   for (const char character : WordsFor(refusal).text) {
     if (character == '#') {
       out.AppendDecimal(refusal.value);
+    } else if (character == '!') {
+      out.Append(strerror(static_cast<int>(refusal.value)));
     } else if (character == '@') {
       AppendText(out, Hex{refusal.value});
     } else {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Why a file is not an enclave image that can run, in words for whoever gave it.
+// Why a file is no enclave image that can run, in words for whoever gave it.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,10 @@
 namespace nsgx::loader {
 
 enum class Cause : uint8_t {
+  kNotFound,
+  kNotReadable,  // value: errno
+  kDirectory,
+  kNotRegularFile,
   kNotElf,
   kTruncated,
   kNot64Bit,
