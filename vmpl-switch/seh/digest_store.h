@@ -26,7 +26,7 @@ class DigestStore {
   // Makes room for the digests of pages [first, first + count).
   //
   // Errors: kNoMemory    the machine has no table page; what there was before stays.
-  //         kOutOfRange  a page number that no image can have.
+  //         kOutOfRange  a page behind the first 128 GiB.
   Result<void> Reserve(uint64_t first, uint64_t count);
 
   // Returns the digests from page `page` on that lie in one piece: at least one, up to `count`.
@@ -37,15 +37,19 @@ class DigestStore {
   void Clear();
 
  private:
+  static constexpr uint64_t kLeafCount = kPageSize / Sha256::kDigestSize;
+  static constexpr uint64_t kMiddleCount = kPageSize / sizeof(void*);
+  static constexpr uint64_t kMaxPageCount = kLeafCount * kMiddleCount * kMiddleCount;  // 128 GiB
+
   // Each is one table page, all null when it is new.
   struct Leaf {
-    Sha256::Digest digests[128];
+    Sha256::Digest digests[kLeafCount];
   };
   struct Middle {
-    Leaf* leaves[512];
+    Leaf* leaves[kMiddleCount];
   };
   struct Root {
-    Middle* middles[512];
+    Middle* middles[kMiddleCount];
   };
   static_assert(sizeof(Leaf) == kPageSize && sizeof(Middle) == kPageSize &&
                 sizeof(Root) == kPageSize);

@@ -90,7 +90,6 @@ class Enclave {
   ~Enclave();
 
   // ---- life cycle
-  // ------------------------------------------------------------------------------------------------------
 
   // Checks the configuration and reserves the address range that it asks for.
   //
@@ -142,7 +141,6 @@ class Enclave {
   Result<void> Destroy();
 
   // ---- entering and leaving, by the machine
-  // ------------------------------------------------------------------------------
 
   // Takes slot `slot`, any number, for the calling thread; from here to ReleaseSlot the thread may
   // run in the enclave. To be called before anything of the slot is touched.
@@ -183,7 +181,6 @@ class Enclave {
   void Crash();
 
   // ---- what the machine may know
-  // -----------------------------------------------------------------------------------------
 
   EnclaveState state() const {
     return static_cast<EnclaveState>(__atomic_load_n(&state_, __ATOMIC_ACQUIRE));

@@ -145,14 +145,21 @@ class OwnershipTable {
   static Word* Upper(Word word);    // Requires: IsTable
   static uint8_t* Leaf(Word word);  // Requires: IsTable
 
-  Word* RootWord(uint64_t page) const;
-  static Word* MiddleWord(Word* middle, uint64_t page);
+  // Tables that a boundary before a page needs and has not.
+  struct Missing {
+    bool middle = false;
+    bool leaf = false;
+  };
 
+  Word* RootWord(uint64_t page) const;
+  static Word* MiddleWord(Word root_word, uint64_t page);
   uint64_t EqualFrom(PageRun run, PageEntry* entry) const;
+  PageRun Extended(PageRun run) const;
+  Missing MissingAt(uint64_t page) const;
   void SplitAt(uint64_t page);
+  void FreeBelow(Word word);
+  void FreeLeaf(Word word);
   std::byte* TakeSpare();
-  void FreeTable(Word word);
-  void FreeMiddle(Word word);
 
   Machine& machine_;
   Word* root_ = nullptr;
