@@ -134,7 +134,7 @@ def clang_tidy(options):
         if path in wanted:
             entries.setdefault(path, entry)  # the first world that compiles it
     deadline = time.monotonic() + _TIDY_SECONDS
-    findings, left_out = [], 0
+    findings, left_out = set(), 0  # a finding in a header comes once for each file that includes it
     with tempfile.TemporaryDirectory() as folder:
         with open(os.path.join(folder, "compile_commands.json"), "w", encoding="utf-8") as stream:
             json.dump(list(entries.values()), stream)
@@ -142,15 +142,17 @@ def clang_tidy(options):
         def tidy(path):
             if time.monotonic() > deadline:
                 return None
-            return complaints_of(["clang-tidy-19", "-p", folder, "--quiet", path])
+            printed = complaints_of(["clang-tidy-19", "-p", folder, "--quiet", path])
+            errors = [line.split(":", 1) for line in printed if ": error: " in line]
+            return [f"{os.path.normpath(os.path.join(options.out, file))}:{rest}" for file, rest in errors]
 
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             for found in pool.map(tidy, sorted(entries)):
                 left_out += found is None
-                findings += found or []
+                findings |= set(found or [])
     if left_out:
         print(f"  clang-tidy ran out of time; {left_out} of {len(entries)} files were not looked at")
-    return findings
+    return sorted(findings)
 
 
 def reproducible(options):
