@@ -40,6 +40,8 @@ void Run(const Result<Evidence>& evidence) {
 
 }  // namespace
 
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::span<const std::byte> input = std::as_bytes(std::span(data, size));
   Run(nsgx::verify::ParseEvidence(input));
