@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vmpl-switch/sim/cpu.h"
+
+#include <cpuid.h>
+#include <sys/auxv.h>
+
+#include <algorithm>
+
+#include "base/core/log.h"
+#include "vmpl-switch/abi/slot.h"
+
+namespace nsgx::sim {
+namespace {
+
+struct CpuidResult {
+  uint32_t eax, ebx, ecx, edx;
+};
+
+CpuidResult Cpuid(uint32_t leaf, uint32_t subleaf = 0) {
+  CpuidResult result = {};
+  // Zero when the leaf does not exist.
+  __get_cpuid_count(leaf, subleaf, &result.eax, &result.ebx, &result.ecx, &result.edx);
+  return result;
+}
+
+uint64_t ReadXcr0() {
+  uint32_t low;
+  uint32_t high;
+  asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return uint64_t{high} << 32 | low;
+}
+
+constexpr uint32_t kOsXsave = 1u << 27;  // CPUID 1 ECX
+constexpr uint32_t kOsKeys = 1u << 4;    // CPUID 7 ECX
+constexpr uint32_t kAvx512f = 1u << 16;  // CPUID 7 EBX
+constexpr uint32_t kAvx512bw = 1u << 30;
+constexpr uint32_t kAvx512vl = 1u << 31;
+constexpr unsigned long kHwcap2FsGsBase = 2;  // AT_HWCAP2
+constexpr uint64_t kXcr0Avx = 1 << 2;
+constexpr uint64_t kXcr0Avx512 = 7 << 5;
+// Not AMX, which Linux gives only to a process that asks; not PKRU, which is the machine's own.
+constexpr uint64_t kXcr0Enclave = 3 | kXcr0Avx | kXcr0Avx512;
+constexpr uint32_t kPkruComponent = 9;
+constexpr uint32_t kXsaveLegacySize = 576;  // x87, SSE and the header
+
+}  // namespace
+
+Result<Cpu> DetectCpu() {
+  if ((getauxval(AT_HWCAP2) & kHwcap2FsGsBase) == 0) {
+    LOG(kError, "sim: this machine needs FSGSBASE: a processor since 2012 and Linux 5.9");
+    return Error(Status::kUnsupported);
+  }
+  if ((Cpuid(1).ecx & kOsXsave) == 0) {
+    LOG(kError, "sim: this machine needs XSAVE");
+    return Error(Status::kUnsupported);
+  }
+  const CpuidResult extended = Cpuid(7);
+  Cpu cpu = {};
+  cpu.xcr0 = ReadXcr0() & kXcr0Enclave;
+  cpu.has_keys = (extended.ecx & kOsKeys) != 0;
+  if (cpu.has_keys) {
+    cpu.pkru_offset = Cpuid(0xd, kPkruComponent).ebx;
+  }
+  cpu.vectors = (cpu.xcr0 & kXcr0Avx) != 0 ? VectorLevel::kAvx : VectorLevel::kSse;
+  if ((cpu.xcr0 & kXcr0Avx512) == kXcr0Avx512 && (extended.ebx & kAvx512f) != 0) {
+    if ((extended.ebx & kAvx512vl) == 0 || (extended.ebx & kAvx512bw) == 0) {
+      LOG(kError, "sim: AVX-512 without its VL and BW parts");
+      return Error(Status::kUnsupported);
+    }
+    cpu.vectors = VectorLevel::kAvx512;
+  }
+  cpu.xsave_size = kXsaveLegacySize;
+  for (uint32_t component = 2; component < 8; ++component) {
+    if ((cpu.xcr0 >> component & 1) != 0) {
+      const CpuidResult area = Cpuid(0xd, component);
+      cpu.xsave_size = std::max(cpu.xsave_size, area.ebx + area.eax);
+    }
+  }
+  if (cpu.xsave_size > NSGX_SLOT_FRAME_SIZE - NSGX_FRAME_XSAVE) {
+    LOG(kError, "sim: XSAVE area of ", cpu.xsave_size, " bytes");
+    return Error(Status::kUnsupported);
+  }
+  return cpu;
+}
+
+}  // namespace nsgx::sim
