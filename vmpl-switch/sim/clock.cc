@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vmpl-switch/sim/clock.h"
+
+#include <cpuid.h>
+#include <time.h>
+
+#include <algorithm>
+
+namespace nsgx::sim {
+namespace {
+
+__extension__ using uint128 = unsigned __int128;
+
+constexpr uint64_t kNanosecondsPerSecond = 1'000'000'000;
+constexpr uint64_t kLastMeasurement = 10 * kNanosecondsPerSecond;
+// A first measurement over less than this would be off by more than a thousandth.
+constexpr uint64_t kFirstMeasurement = 50'000;
+// What a processor says must agree with the measurement to one part in this many.
+constexpr uint64_t kAgreement = 1000;
+
+uint64_t ReadTsc() {
+  uint32_t low;
+  uint32_t high;
+  asm volatile("lfence; rdtsc; lfence" : "=a"(low), "=d"(high) : : "memory");
+  return uint64_t{high} << 32 | low;
+}
+
+ClockSample TakeSample() {
+  ClockSample best = {.tsc = 0, .ns = 0, .uncertainty = ~uint64_t{0}};
+  for (int i = 0; i < 3; ++i) {
+    const uint64_t before = ReadTsc();
+    timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    const uint64_t gap = ReadTsc() - before;
+    if (gap < best.uncertainty) {
+      best = {.tsc = before + gap / 2,
+              .ns = static_cast<uint64_t>(now.tv_sec) * kNanosecondsPerSecond +
+                    static_cast<uint64_t>(now.tv_nsec),
+              .uncertainty = gap};
+    }
+  }
+  return best;
+}
+
+// Returns the counter's rate as the processor or the hypervisor states it, or 0.
+uint64_t StatedTscKhz() {
+  uint32_t eax;
+  uint32_t ebx;
+  uint32_t ecx;
+  uint32_t edx;
+  // Crystal's frequency in ecx, ratio in ebx / eax.
+  if (__get_cpuid(0x15, &eax, &ebx, &ecx, &edx) != 0 && eax != 0 && ebx != 0 && ecx != 0) {
+    return uint64_t{ecx} * ebx / eax / 1000;
+  }
+  constexpr uint32_t kHypervisorBit = 1u << 31;
+  constexpr uint32_t kHypervisorLeaves = 0x40000000;
+  constexpr uint32_t kTimingLeaf = 0x40000010;
+  if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & kHypervisorBit) != 0) {
+    __cpuid(kHypervisorLeaves, eax, ebx, ecx, edx);
+    if (eax >= kTimingLeaf) {
+      __cpuid(kTimingLeaf, eax, ebx, ecx, edx);
+      return eax;
+    }
+  }
+  return 0;
+}
+
+uint64_t Multiplier(uint64_t ns, uint64_t ticks) {
+  return static_cast<uint64_t>((uint128{ns} << 32) / ticks);
+}
+
+constinit Clock g_clock;
+
+}  // namespace
+
+uint64_t ToNanoseconds(const nsgx_clock& clock, uint64_t tsc) {
+  return clock.ns_base +
+         static_cast<uint64_t>(uint128{tsc - clock.tsc_base} * clock.multiplier >> 32);
+}
+
+void Clock::Start(const ClockSample& first, uint64_t tsc_khz) {
+  const SpinLockGuard guard(lock_);
+  first_ = first;
+  clock_ = {.tsc_base = first.tsc, .ns_base = 0, .multiplier = 0};
+  stated_khz_ = tsc_khz;
+  next_measurement_ = kFirstMeasurement;
+}
+
+nsgx_clock Clock::At(const ClockSample& now) {
+  const SpinLockGuard guard(lock_);
+  // Two threads may bring their samples in the other order.
+  const uint64_t tsc = std::max(now.tsc, clock_.tsc_base);
+  const uint64_t ticks = now.tsc - first_.tsc;
+  const uint64_t ns = now.ns - first_.ns;
+  uint64_t multiplier = clock_.multiplier;
+  if (now.tsc > first_.tsc && now.ns > first_.ns && ns >= next_measurement_ &&
+      ns < 2 * kLastMeasurement) {
+    const uint64_t uncertainty = std::min(first_.uncertainty + now.uncertainty, ticks);
+    const uint64_t low = Multiplier(ns, ticks + uncertainty);
+    if (multiplier == 0) {
+      const uint64_t stated = stated_khz_ == 0 ? 0 : Multiplier(1'000'000, stated_khz_);
+      const uint64_t high = Multiplier(ns, ticks - uncertainty / 2);
+      const bool agrees = stated > low - low / kAgreement && stated < high + high / kAgreement;
+      // Before the first rate there is nobody who could see a difference.
+      clock_ = {.tsc_base = first_.tsc, .ns_base = 0, .multiplier = agrees ? stated : low};
+      multiplier = clock_.multiplier;
+    } else {
+      multiplier = std::max(multiplier, low);
+    }
+    next_measurement_ = 10 * ns;
+  }
+  clock_ = {.tsc_base = tsc, .ns_base = ToNanoseconds(clock_, tsc), .multiplier = multiplier};
+  return clock_;
+}
+
+uint64_t Clock::tsc_khz() const {
+  const SpinLockGuard guard(lock_);
+  return clock_.multiplier == 0
+             ? 0
+             : static_cast<uint64_t>((uint128{1'000'000} << 32) / clock_.multiplier);
+}
+
+void StartProcessClock() { g_clock.Start(TakeSample(), StatedTscKhz()); }
+
+nsgx_clock ProcessClock() {
+  nsgx_clock clock;
+  do {
+    clock = g_clock.At(TakeSample());
+  } while (clock.multiplier == 0);
+  return clock;
+}
+
+uint64_t ProcessNow() { return ProcessClock().ns_base; }
+
+uint64_t ProcessTscKhz() { return g_clock.tsc_khz(); }
+
+}  // namespace nsgx::sim
