@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+// The untrusted side of the host calls: no lost wake-ups, streams that never wait, requests that
+// are checked.
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cstring>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "enclave-loader/host/parking.h"
+#include "enclave-loader/host/server.h"
+#include "enclave-loader/host/streams.h"
+
+namespace nsgx::loader {
+namespace {
+
+using shim::HostCall;
+
+// ---- parking
+// --------------------------------------------------------------------------------------------------------
+
+TEST(Parking, WakeBeforeSleepIsRemembered) {
+  ParkingPlace place;
+  place.Wake();
+  place.Wake();
+  place.Sleep(kNoTimeout);
+  place.Wake();
+  place.SleepOrReady({}, kNoTimeout);
+}
+
+TEST(Parking, TimeoutEnds) {
+  ParkingPlace place;
+  place.Sleep(1'000'000);
+  place.SleepOrReady({}, 1'000'000);
+}
+
+TEST(Parking, ReadyStreamEndsTheSleep) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  ParkingPlace place;
+  std::array<pollfd, 1> fds = {{{.fd = ends[0], .events = POLLIN, .revents = 0}}};
+  place.SleepOrReady(fds, 0);
+  EXPECT_EQ(fds[0].revents, 0);
+  ASSERT_EQ(write(ends[1], "x", 1), 1);
+  place.SleepOrReady(fds, kNoTimeout);
+  EXPECT_EQ(fds[0].revents, POLLIN);
+  close(ends[0]);
+  close(ends[1]);
+}
+
+// Each side sleeps for ever unless the other one's wake-up arrives, by a random one of the two ways
+// to sleep.
+TEST(Parking, NoWakeUpIsLost) {
+  constexpr int kRounds = 20'000;
+  ParkingPlace places[2];
+  std::atomic<int> turn = 0;
+  const auto play = [&](int me) {
+    uint32_t random = static_cast<uint32_t>(me) + 1;
+    for (int round = me; round < kRounds; round += 2) {
+      while (turn.load() != round) {
+        random = random * 1664525 + 1013904223;
+        if ((random >> 16) % 2 == 0) {
+          places[me].Sleep(kNoTimeout);
+        } else {
+          places[me].SleepOrReady({}, kNoTimeout);
+        }
+      }
+      turn.store(round + 1);
+      places[1 - me].Wake();
+    }
+  };
+  std::thread other(play, 1);
+  play(0);
+  other.join();
+  EXPECT_EQ(turn, kRounds);
+}
+
+// ---- server
+// -----------------------------------------------------------------------------------------------------------
+
+// A device with windows and a clock; it is never entered.
+class FakeDevice final : public Device {
+ public:
+  std::string_view name() const override { return "fake"; }
+  std::string_view limitations() const override { return ""; }
+  Result<void> Create(const CreateOptions&) override { return Error(Status::kUnsupported); }
+  Result<void> AddPages(uint64_t, uint32_t, const LoadSource&) override {
+    return Error(Status::kUnsupported);
+  }
+  Result<void> AddZeroPages(uint64_t, uint32_t, uint64_t) override {
+    return Error(Status::kUnsupported);
+  }
+  Result<void> Init(std::span<const std::byte>, std::span<const std::byte>) override {
+    return Error(Status::kUnsupported);
+  }
+  Exit Enter(uint32_t, uint64_t) override { return {ExitReason::kRefused, 0, {}}; }
+  std::span<std::byte> window(uint32_t) override { return window_; }
+  Result<void> SetTick(uint32_t, uint32_t microseconds) override {
+    tick = microseconds;
+    return {};
+  }
+  uint64_t Now() override { return now; }
+  Result<void> CertificateChain(std::span<const std::byte>* der) override {
+    *der = chain;
+    return {};
+  }
+  Crash crash() const override { return {}; }
+  DeviceStats stats() const override { return {}; }
+  void identity(std::span<std::byte, 32>) const override {}
+
+  uint64_t now = 1000;
+  uint32_t tick = 0;
+  std::vector<std::byte> chain;
+
+ private:
+  std::vector<std::byte> window_ = std::vector<std::byte>(8192);
+};
+
+class HostServerTest : public testing::Test, public HostServerOwner {
+ protected:
+  bool StartVcpu(uint32_t slot) override {
+    started.push_back(slot);
+    return slot != 0;
+  }
+  void Log(uint32_t level, std::string_view line) override {
+    log += std::to_string(level) + ":" + std::string(line);
+  }
+
+  int64_t Ask(HostCall call, std::array<uint64_t, 4> arguments) {
+    return server.Answer(0, {ExitReason::kHostCall, static_cast<uint64_t>(call), arguments});
+  }
+
+  FakeDevice device;
+  HostServer server{device, *this, 2};
+  std::vector<uint32_t> started;
+  std::string log;
+};
+
+TEST_F(HostServerTest, UnknownCallsAndWildArgumentsAreRefused) {
+  EXPECT_EQ(server.Answer(0, {ExitReason::kHostCall, 99, {}}), -EINVAL);
+  EXPECT_EQ(server.Answer(0, {ExitReason::kHostCall, ~uint64_t{0}, {}}), -EINVAL);
+  EXPECT_EQ(Ask(HostCall::kStreamWrite, {3, 1, 0, 0}), -EINVAL);
+  EXPECT_EQ(Ask(HostCall::kStreamWrite, {1, 8193, 0, 0}), -EINVAL);
+  EXPECT_EQ(Ask(HostCall::kStreamRead, {0, ~uint64_t{0}, 0, 0}), -EINVAL);
+  EXPECT_EQ(Ask(HostCall::kWait, {33, 0, 0, 0}), -EINVAL);
+  EXPECT_EQ(Ask(HostCall::kLog, {0, 1025, 0, 0}), -EINVAL);
+  EXPECT_EQ(server.counts().back(), 2u);
+}
+
+TEST_F(HostServerTest, StartsOnlySlotsThatExist) {
+  EXPECT_EQ(Ask(HostCall::kStartVcpu, {1, 0, 0, 0}), 0);
+  EXPECT_EQ(Ask(HostCall::kStartVcpu, {2, 0, 0, 0}), -EINVAL);
+  EXPECT_EQ(Ask(HostCall::kStartVcpu, {0, 0, 0, 0}), -EAGAIN);
+  EXPECT_EQ(started, (std::vector<uint32_t>{1, 0}));
+}
+
+TEST_F(HostServerTest, ClockTickAndLog) {
+  EXPECT_GT(Ask(HostCall::kWallClock, {}), 1'700'000'000'000'000'000);
+  EXPECT_EQ(Ask(HostCall::kSetTick, {4000, 0, 0, 0}), 0);
+  EXPECT_EQ(device.tick, 4000u);
+  std::memcpy(device.window(0).data(), "hello", 5);
+  EXPECT_EQ(Ask(HostCall::kLog, {1, 5, 0, 0}), 0);
+  EXPECT_EQ(log, "1:hello");
+}
+
+TEST_F(HostServerTest, CertificatesComeInParts) {
+  device.chain.assign(5000, std::byte{7});
+  EXPECT_EQ(Ask(HostCall::kCertificateChain, {0, 4096, 0, 0}), 4096);
+  EXPECT_EQ(Ask(HostCall::kCertificateChain, {4096, 4096, 0, 0}), 904);
+  EXPECT_EQ(Ask(HostCall::kCertificateChain, {5000, 4096, 0, 0}), 0);
+  EXPECT_EQ(Ask(HostCall::kCertificateChain, {0x7ffff000, 1, 0, 0}), 0);
+}
+
+TEST_F(HostServerTest, WaitHonoursDeadlinesAndWakeUps) {
+  EXPECT_EQ(Ask(HostCall::kWait, {0, 0, 0, 0}), 0);  // long over
+  server.Wake(0);
+  server.Idle(0, ~uint64_t{0});
+  server.Wake(77);  // no such slot: nothing happens
+  const shim::WaitRecord unknown = {.stream = 9, .for_write = 0};
+  std::memcpy(device.window(0).data(), &unknown, sizeof unknown);
+  EXPECT_EQ(Ask(HostCall::kWait, {1, device.now, 0, 0}), 0);
+}
+
+// ---- streams, with descriptors 0 and 1 exchanged for pipes
+// ---------------------------------------------------------------
+
+class ExchangedStream {
+ public:
+  ExchangedStream(int stream, int fd) : stream_(stream), saved_(dup(stream)) { dup2(fd, stream); }
+  ~ExchangedStream() {
+    dup2(saved_, stream_);
+    close(saved_);
+  }
+  ExchangedStream(const ExchangedStream&) = delete;
+  ExchangedStream& operator=(const ExchangedStream&) = delete;
+
+ private:
+  int stream_;
+  int saved_;
+};
+
+TEST(StreamsTest, EmptyPipeIsEagainAndClosedPipeIsTheEnd) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const ExchangedStream exchanged(0, ends[0]);
+  close(ends[0]);
+  const Streams streams;
+  std::array<std::byte, 16> buffer;
+  EXPECT_EQ(streams.Read(0, buffer), -EAGAIN);
+  ASSERT_EQ(write(ends[1], "abc", 3), 3);
+  EXPECT_EQ(streams.Read(0, buffer), 3);
+  EXPECT_EQ(streams.Read(0, buffer), -EAGAIN);
+  close(ends[1]);
+  EXPECT_EQ(streams.Read(0, buffer), 0);
+}
+
+TEST(StreamsTest, FullPipeIsEagainAndWritesAreShort) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const ExchangedStream exchanged(
+      0, ends[1]);  // stream 0, so that the test's own output is left alone
+  close(ends[1]);
+  const Streams streams;
+  const std::vector<std::byte> data(1 << 20);
+  int64_t total = 0, count;
+  while ((count = streams.Write(0, data)) > 0) {
+    EXPECT_LE(count, 4096);
+    total += count;
+  }
+  EXPECT_EQ(count, -EAGAIN);
+  EXPECT_GT(total, 4096);
+  close(ends[0]);
+}
+
+TEST(StreamsTest, FilesAndNullNeverWait) {
+  const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  ASSERT_GE(null, 0);
+  const ExchangedStream exchanged(0, null);
+  close(null);
+  const Streams streams;
+  std::vector<std::byte> data(1 << 20);
+  EXPECT_EQ(streams.Write(0, data), 1 << 20);
+  EXPECT_EQ(streams.Read(0, data), 0);
+  EXPECT_FALSE(streams.Query(0).is_terminal);
+}
+
+}  // namespace
+}  // namespace nsgx::loader

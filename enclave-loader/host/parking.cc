@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "enclave-loader/host/parking.h"
+
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+namespace nsgx::loader {
+namespace {
+
+// Numbers of the Linux ABI; <linux/futex.h> is not everywhere.
+constexpr int kFutexWaitPrivate = 128;
+constexpr int kFutexWakePrivate = 129;
+
+// Without a descriptor to be woken by, a thread in poll() looks up this often.
+constexpr uint64_t kBlindPollNanoseconds = 1'000'000;
+
+timespec ToTimespec(uint64_t nanoseconds) {
+  constexpr uint64_t kSecond = 1'000'000'000;
+  return {.tv_sec = static_cast<time_t>(nanoseconds / kSecond),
+          .tv_nsec = static_cast<long>(nanoseconds % kSecond)};
+}
+
+}  // namespace
+
+ParkingPlace::~ParkingPlace() {
+  if (const int fd = wake_fd_.load(); fd >= 0) {
+    close(fd);
+  }
+}
+
+void ParkingPlace::Sleep(uint64_t nanoseconds) {
+  if (TakeWake() || nanoseconds == 0) {
+    return;
+  }
+  const timespec timeout = ToTimespec(nanoseconds);
+  syscall(SYS_futex, &woken_, kFutexWaitPrivate, 0, nanoseconds == kNoTimeout ? nullptr : &timeout,
+          nullptr, 0);
+  TakeWake();
+}
+
+int ParkingPlace::WakeDescriptor() {
+  int fd = wake_fd_.load(std::memory_order_relaxed);
+  if (fd < 0) {
+    fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    wake_fd_.store(fd, std::memory_order_seq_cst);
+  }
+  return fd;
+}
+
+void ParkingPlace::SleepOrReady(std::span<pollfd> streams, uint64_t nanoseconds) {
+  const size_t count = std::min(streams.size(), kMaxStreams);
+  std::array<pollfd, kMaxStreams + 1> fds = {};
+  fds[0] = {.fd = WakeDescriptor(), .events = POLLIN, .revents = 0};
+  std::copy_n(streams.begin(), count, fds.begin() + 1);
+  if (fds[0].fd < 0) {
+    nanoseconds = std::min(nanoseconds, kBlindPollNanoseconds);
+  }
+
+  // First say that we poll, then look for a wake-up; Wake does it the other way round, so one of us
+  // sees the other.
+  is_polling_.store(true, std::memory_order_seq_cst);
+  if (TakeWake()) {
+    nanoseconds = 0;  // woken, but whoever is ready is told all the same
+  }
+  const timespec timeout = ToTimespec(nanoseconds);
+  const int ready =
+      ppoll(fds.data(), count + 1, nanoseconds == kNoTimeout ? nullptr : &timeout, nullptr);
+  is_polling_.store(false, std::memory_order_seq_cst);
+  TakeWake();
+  if (fds[0].revents != 0) {
+    uint64_t ignored;
+    (void)!read(fds[0].fd, &ignored, sizeof ignored);
+  }
+  for (size_t i = 0; i < count; ++i) {
+    streams[i].revents = ready > 0 ? fds[i + 1].revents : short{0};
+  }
+}
+
+void ParkingPlace::Wake() {
+  if (woken_.exchange(1, std::memory_order_seq_cst) != 0) {
+    return;  // somebody else's wake-up is on its way
+  }
+  if (is_polling_.load(std::memory_order_seq_cst)) {
+    const uint64_t one = 1;
+    (void)!write(wake_fd_.load(), &one, sizeof one);
+  }
+  syscall(SYS_futex, &woken_, kFutexWakePrivate, 1, nullptr, nullptr, 0);
+}
+
+}  // namespace nsgx::loader

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "enclave-loader/host/server.h"
+
+#include <errno.h>
+#include <time.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace nsgx::loader {
+namespace {
+
+using shim::HostCall;
+using shim::HostCallInfo;
+
+constexpr uint64_t kNanosecondsPerSecond = 1'000'000'000;
+
+int64_t WallClock() {
+  timespec now = {};
+  clock_gettime(CLOCK_REALTIME, &now);
+  return static_cast<int64_t>(static_cast<uint64_t>(now.tv_sec) * kNanosecondsPerSecond +
+                              static_cast<uint64_t>(now.tv_nsec));
+}
+
+int64_t StreamQueryReply(const Streams::Size& size) {
+  return static_cast<int64_t>((size.is_terminal ? shim::kStreamIsTerminal : 0) |
+                              uint64_t{size.rows} << shim::kStreamRowsShift |
+                              uint64_t{size.columns} << shim::kStreamColumnsShift);
+}
+
+// Errors that Linux gives and the call's description does not know become EIO.
+int64_t KnownErrorsOnly(const HostCallInfo& call, int64_t reply) {
+  return reply >= 0 || shim::IsLegalErrno(call, -reply) ? reply : -EIO;
+}
+
+}  // namespace
+
+HostServer::HostServer(Device& device, HostServerOwner& owner, uint32_t slot_count)
+    : device_(device),
+      owner_(owner),
+      places_(slot_count),
+      counts_(std::make_unique<std::atomic<uint64_t>[]>(shim::kHostCalls.size() + 1)) {}
+
+int64_t HostServer::Answer(uint32_t slot, const Exit& exit) {
+  const HostCallInfo* call = shim::FindHostCall(exit.number);
+  counts_[call != nullptr ? call->number : shim::kHostCalls.size()].fetch_add(
+      1, std::memory_order_relaxed);
+  const shim::HostCallValues& values = exit.arguments;
+  const std::span<std::byte> window = device_.window(slot);
+  if (call == nullptr || !shim::IsLegalRequest(*call, values, window.size())) {
+    return -EINVAL;
+  }
+  // Whatever the call, its data or room begins at the start of the window, and its size was just
+  // checked.
+  const auto data = [&](size_t index) {
+    return window.first(static_cast<size_t>(values[index] * call->arguments[index].unit));
+  };
+  switch (static_cast<HostCall>(call->number)) {
+    case HostCall::kStreamRead:
+      return KnownErrorsOnly(*call, streams_.Read(static_cast<uint32_t>(values[0]), data(1)));
+    case HostCall::kStreamWrite:
+      return KnownErrorsOnly(*call, streams_.Write(static_cast<uint32_t>(values[0]), data(1)));
+    case HostCall::kStreamQuery:
+      return StreamQueryReply(streams_.Query(static_cast<uint32_t>(values[0])));
+    case HostCall::kWait:
+      return Wait(slot, data(0), values[1]);
+    case HostCall::kStartVcpu:
+      if (values[0] >= places_.size()) {
+        return -EINVAL;
+      }
+      return owner_.StartVcpu(static_cast<uint32_t>(values[0])) ? 0 : -EAGAIN;
+    case HostCall::kSetTick:
+      return device_.SetTick(slot, static_cast<uint32_t>(values[0])).ok() ? 0 : -EOPNOTSUPP;
+    case HostCall::kWallClock:
+      return WallClock();
+    case HostCall::kLog: {
+      // The enclave could change the text while it is looked at, so it is copied first.
+      std::array<char, 1024> line;
+      const std::span<const std::byte> text = data(1);
+      std::memcpy(line.data(), text.data(), text.size());
+      owner_.Log(static_cast<uint32_t>(values[0]), {line.data(), text.size()});
+      return 0;
+    }
+    case HostCall::kCertificateChain:
+      return CertificateChain(values[0], data(1));
+  }
+  return -EINVAL;
+}
+
+int64_t HostServer::Wait(uint32_t slot, std::span<const std::byte> records, uint64_t deadline) {
+  std::array<pollfd, ParkingPlace::kMaxStreams> fds;
+  size_t count = 0;
+  for (; count < records.size() / sizeof(shim::WaitRecord); ++count) {
+    shim::WaitRecord record;
+    std::memcpy(&record, &records[count * sizeof record], sizeof record);
+    // A stream that does not exist is never ready, as poll() has it for negative descriptors.
+    fds[count] = {.fd = record.stream < kStreamCount ? static_cast<int>(record.stream) : -1,
+                  .events = record.for_write != 0 ? short{POLLOUT} : short{POLLIN},
+                  .revents = 0};
+  }
+  places_[slot].SleepOrReady(std::span(fds.data(), count), NanosecondsUntil(deadline));
+  int64_t ready = 0;
+  for (size_t i = 0; i < count; ++i) {
+    ready |= int64_t{fds[i].revents != 0} << i;
+  }
+  return ready;
+}
+
+int64_t HostServer::CertificateChain(uint64_t offset, std::span<std::byte> out) {
+  std::span<const std::byte> chain;
+  if (!device_.CertificateChain(&chain).ok()) {
+    return -EOPNOTSUPP;
+  }
+  if (offset >= chain.size()) {
+    return 0;
+  }
+  const std::span<const std::byte> part =
+      chain.subspan(static_cast<size_t>(offset))
+          .first(std::min<size_t>(chain.size() - offset, out.size()));
+  std::memcpy(out.data(), part.data(), part.size());
+  return static_cast<int64_t>(part.size());
+}
+
+uint64_t HostServer::NanosecondsUntil(uint64_t deadline) {
+  if (deadline == kNoTimeout) {
+    return kNoTimeout;
+  }
+  const uint64_t now = device_.Now();
+  return deadline > now ? deadline - now : 0;
+}
+
+void HostServer::Idle(uint32_t slot, uint64_t deadline) {
+  places_[slot].Sleep(NanosecondsUntil(deadline));
+}
+
+void HostServer::Wake(uint64_t slot) {
+  if (slot < places_.size()) {
+    places_[static_cast<size_t>(slot)].Wake();
+  }
+}
+
+std::vector<uint64_t> HostServer::counts() const {
+  std::vector<uint64_t> counts;
+  for (size_t i = 0; i <= shim::kHostCalls.size(); ++i) {
+    counts.push_back(counts_[i].load(std::memory_order_relaxed));
+  }
+  return counts;
+}
+
+}  // namespace nsgx::loader
