@@ -12,12 +12,13 @@ import hashlib
 import json
 import os
 import sys
+import tarfile
 import tomllib
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from fetch import download, source_index, unpack  # noqa: E402
-from fetch.errors import FetchError  # noqa: E402
+from fetch.errors import FetchError, MirrorError  # noqa: E402
 
 
 def default_cache():
@@ -30,25 +31,31 @@ def _fetch_archive(source, cache, bases):
     if "prefix_bytes" in source and not os.path.exists(whole):
         try:
             return download.download(cache, source["file"], source["prefix_sha256"], source["prefix_bytes"], bases)
-        except FetchError as error:
-            print(f"{error}; trying the whole file", file=sys.stderr)
+        except MirrorError as error:
+            print(f"the front of {os.path.basename(whole)} cannot be fetched ({error.why}); fetching all", file=sys.stderr)
     return download.download(cache, source["file"], source["sha256"], bases=bases)
 
 
 def _fetch_patches(pinned, cache, bases):
     """The pinned patches, from the pinned revision of the package or from any other one that holds them."""
-    try:
-        archive = download.download(cache, pinned["file"], pinned["sha256"], bases=bases)
+    def patches_in(file, sha256):
+        archive = download.download(cache, file, sha256, bases=bases)
         return unpack.find_patches(archive, pinned["folder"], pinned["apply"])
-    except FetchError as error:
-        first_error = error
-    for file, sha256 in source_index.debian_archives(pinned["source_package"], pinned["suites"], bases):
+
+    try:
+        return patches_in(pinned["file"], pinned["sha256"])
+    except MirrorError as error:
+        why = error.why
+    package = pinned["source_package"]
+    for file, sha256 in source_index.debian_archives(package, pinned["suites"], bases):
         try:
-            archive = download.download(cache, file, sha256, bases=bases)
-            return unpack.find_patches(archive, pinned["folder"], pinned["apply"])
+            return patches_in(file, sha256)
         except FetchError:
             continue
-    raise FetchError(f"{first_error}; no newer revision of {pinned['source_package']} there holds the same patches")
+    raise FetchError(
+        f"cannot get the security patches of {package}: {why}, and no other revision of the package there holds them; "
+        f"put {os.path.basename(pinned['file'])} (sha256 {pinned['sha256']}) into {cache}"
+    )
 
 
 def source_files(name, source, cache, bases=None):
@@ -57,7 +64,10 @@ def source_files(name, source, cache, bases=None):
     packed = os.path.join(cache, f"{name}-{key}.tar")
     with download.lock(cache):
         if os.path.exists(packed):
-            return unpack.unpack(packed)
+            try:
+                return unpack.unpack(packed)
+            except tarfile.TarError:
+                print(f"{packed} is damaged; making it again", file=sys.stderr)
         files = unpack.read_members(_fetch_archive(source, cache, bases), source["members"])
         if "patches" in source:
             for patch_name, text in _fetch_patches(source["patches"], cache, bases):

@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 
 from . import mirror
-from .errors import FetchError, explain_disk_errors
+from .errors import MirrorError, explain_disk_errors
 
 _BLOCK = 1 << 18
 _QUIET_SECONDS = 2.0
@@ -120,7 +120,9 @@ def _stream_to(path, url, name, sha256, prefix_bytes, opener):
 
 
 def download(cache, file, sha256, prefix_bytes=0, bases=None):
-    """Returns the path of pool file `file` in the cache, fetched if need be; raises FetchError.
+    """Returns the path of pool file `file` in the cache, fetched if need be.
+
+    Raises MirrorError if no mirror delivers it, and FetchError if it cannot be kept.
 
     Requires the lock. Trusts no mirror: only bytes with the pinned hash are kept."""
     name = os.path.basename(file) + (f".first-{prefix_bytes}" if prefix_bytes else "")
@@ -131,10 +133,11 @@ def download(cache, file, sha256, prefix_bytes=0, bases=None):
         print(f"{path} is damaged; fetching it again", file=sys.stderr)
         os.unlink(path)
     bases = mirror.bases() if bases is None else bases
+    by_hand = f"put the file (sha256 {sha256}) into {cache}"
     if not bases:
-        raise FetchError(
-            f"apt on this machine names no mirror to fetch {name} from; set NSGX_MIRROR to the address of a Debian "
-            f"mirror, or put the file (sha256 {sha256}) into {cache}"
+        why = "apt on this machine names no mirror"
+        raise MirrorError(
+            f"cannot fetch {name}: {why}; set NSGX_MIRROR to the address of a Debian mirror, or {by_hand}", why
         )
     opener = urllib.request.build_opener(urllib.request.ProxyHandler(mirror.proxies()))
     reasons = []
@@ -144,6 +147,5 @@ def download(cache, file, sha256, prefix_bytes=0, bases=None):
             return path
         except _Refused as refusal:
             reasons.append(f"{base} {refusal}")
-    raise FetchError(
-        f"cannot fetch {name}: {'; '.join(reasons)}; try again, or put the file (sha256 {sha256}) into {cache}"
-    )
+    why = "; ".join(reasons)
+    raise MirrorError(f"cannot fetch {name}: {why}; try again, or {by_hand}", why)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one way in which fetching fails."""
+"""How fetching fails."""
 
 import contextlib
 import errno
@@ -7,6 +7,14 @@ import errno
 
 class FetchError(Exception):
     """Its text is one sentence for the person who runs the build."""
+
+
+class MirrorError(FetchError):
+    """No mirror delivered; another file may do. `why` is the part of the sentence that says what happened."""
+
+    def __init__(self, message, why):
+        super().__init__(message)
+        self.why = why
 
 
 @contextlib.contextmanager
