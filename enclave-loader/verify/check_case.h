@@ -30,7 +30,7 @@ inline Names Failed(const Verdict& verdict) {
 }
 
 inline Verdict VerifyFile(const Bytes& file, const Policy& policy) {
-  const Result<Evidence> evidence = ParseEvidence(file);
+  const Result<Evidence, Malformed> evidence = ParseEvidence(file);
   EXPECT_TRUE(evidence.ok());
   return evidence.ok() ? Verify(evidence.value(), policy) : Verdict{};
 }

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <optional>
 #include <span>
+#include <string_view>
 
 #include "base/core/result.h"
 #include "enclave-loader/verify/certificate.h"
@@ -29,17 +30,22 @@ struct Evidence {
   Certificate root;          // ARK
 };
 
+// Why something cannot even be looked at; for people.
+struct Malformed {
+  std::string_view what;  // lives for ever
+};
+
 // Takes an evidence.bin (vmpl-switch/abi/report.h) apart.
 //
-// Errors: kMalformed  it does not follow the format, or is of a version that we do not know.
-Result<Evidence> ParseEvidence(std::span<const std::byte> file);
+// Errors: it does not follow the format, or is of a version that we do not know.
+Result<Evidence, Malformed> ParseEvidence(std::span<const std::byte> file);
 
 // The same for a report that was made without a SEH, as other tools keep it: the report, the chip's certificate, and a file with
 // the authorities' certificates; each certificate in PEM or DER. Of several authorities the one that the chip names is taken.
 //
-// Errors: kMalformed  one of them does not follow its format, or the authorities are not all there.
-Result<Evidence> FromHardwareReport(std::span<const std::byte> report,
-                                    std::span<const std::byte> chip_certificate,
-                                    std::span<const std::byte> authorities);
+// Errors: one of them does not follow its format, or the authorities are not all there.
+Result<Evidence, Malformed> FromHardwareReport(std::span<const std::byte> report,
+                                               std::span<const std::byte> chip_certificate,
+                                               std::span<const std::byte> authorities);
 
 }  // namespace nsgx::verify

@@ -13,6 +13,7 @@ namespace {
 
 using nsgx::Result;
 using nsgx::verify::Evidence;
+using nsgx::verify::Malformed;
 using nsgx::verify::Policy;
 using nsgx::verify::Verdict;
 
@@ -28,7 +29,7 @@ Policy StrictPolicy() {
   return policy;
 }
 
-void Run(const Result<Evidence>& evidence) {
+void Run(const Result<Evidence, Malformed>& evidence) {
   if (!evidence.ok()) {
     return;
   }

@@ -23,7 +23,7 @@ Policy PolicyOfThatTime() {
   return policy;
 }
 
-Result<Evidence> Read(const char* report, const char* chip, const char* authorities) {
+Result<Evidence, Malformed> Read(const char* report, const char* chip, const char* authorities) {
   return FromHardwareReport(ReadTestFile(report), ReadTestFile(chip), ReadTestFile(authorities));
 }
 
@@ -37,7 +37,7 @@ std::string Got(const Verdict& verdict, std::string_view name) {
 }
 
 TEST(VectorsTest, Case1DebugGuest) {
-  const Result<Evidence> evidence = Read(kGoReport, kGoVcek, kGoAuthorities);
+  const Result<Evidence, Malformed> evidence = Read(kGoReport, kGoVcek, kGoAuthorities);
   ASSERT_TRUE(evidence.ok());
   Policy policy = PolicyOfThatTime();
   const Verdict verdict = Verify(evidence.value(), policy);
@@ -51,7 +51,7 @@ TEST(VectorsTest, Case1DebugGuest) {
 }
 
 TEST(VectorsTest, Case2Good) {
-  const Result<Evidence> evidence = Read(kTrusteeReport, kTrusteeVcek, kMilan);
+  const Result<Evidence, Malformed> evidence = Read(kTrusteeReport, kTrusteeVcek, kMilan);
   ASSERT_TRUE(evidence.ok());
   const Verdict verdict = Verify(evidence.value(), PolicyOfThatTime());
   EXPECT_TRUE(verdict.verified()) << verdict.FirstFailure()->name;
@@ -64,7 +64,7 @@ TEST(VectorsTest, Case2Good) {
 }
 
 TEST(VectorsTest, Case2BeforeAndAfterTheCertificate) {
-  const Result<Evidence> evidence = Read(kTrusteeReport, kTrusteeVcek, kMilan);
+  const Result<Evidence, Malformed> evidence = Read(kTrusteeReport, kTrusteeVcek, kMilan);
   ASSERT_TRUE(evidence.ok());
   for (const char* time : {"2023-01-23", "2030-01-26"}) {
     Policy policy = PolicyOfThatTime();
@@ -74,7 +74,7 @@ TEST(VectorsTest, Case2BeforeAndAfterTheCertificate) {
 }
 
 TEST(VectorsTest, Case2UnderFloors) {
-  const Result<Evidence> evidence = Read(kTrusteeReport, kTrusteeVcek, kMilan);
+  const Result<Evidence, Malformed> evidence = Read(kTrusteeReport, kTrusteeVcek, kMilan);
   ASSERT_TRUE(evidence.ok());
   Policy policy = PolicyOfThatTime();
   policy.minimum_tcb.microcode = 116;
@@ -90,7 +90,7 @@ TEST(VectorsTest, Case2UnderFloors) {
 class BrokenVcekTest : public testing::TestWithParam<const char*> {};
 
 TEST_P(BrokenVcekTest, Case3And4NeitherItNorTheReportHolds) {
-  const Result<Evidence> evidence = Read(kTrusteeReport, GetParam(), kMilan);
+  const Result<Evidence, Malformed> evidence = Read(kTrusteeReport, GetParam(), kMilan);
   ASSERT_TRUE(evidence.ok());
   const Names failed = Failed(Verify(evidence.value(), PolicyOfThatTime()));
   EXPECT_TRUE(failed.contains("chip-signature"));
@@ -105,14 +105,14 @@ INSTANTIATE_TEST_SUITE_P(Files, BrokenVcekTest,
                                          "milan-trustee/test-vcek-invalid-new.der"));
 
 TEST(VectorsTest, Case5CertificateOfAnotherChip) {
-  const Result<Evidence> evidence = Read(kGoReport, kTrusteeVcek, kMilan);
+  const Result<Evidence, Malformed> evidence = Read(kGoReport, kTrusteeVcek, kMilan);
   ASSERT_TRUE(evidence.ok());
   EXPECT_EQ(Failed(Verify(evidence.value(), PolicyOfThatTime())),
             (Names{"report-signature", "chip-id", "tcb", "guest-debug"}));
 }
 
 TEST(VectorsTest, AuthoritiesOfAnotherGeneration) {
-  const Result<Evidence> evidence =
+  const Result<Evidence, Malformed> evidence =
       Read(kTrusteeReport, kTrusteeVcek, "roots/genoa_ask_ark_asvk.pem");
   ASSERT_TRUE(evidence.ok());
   EXPECT_EQ(Failed(Verify(evidence.value(), PolicyOfThatTime())),
@@ -121,7 +121,7 @@ TEST(VectorsTest, AuthoritiesOfAnotherGeneration) {
 
 // A real processor's report proves nothing about an enclave.
 TEST(VectorsTest, NoIdentityInIt) {
-  const Result<Evidence> evidence = Read(kTrusteeReport, kTrusteeVcek, kMilan);
+  const Result<Evidence, Malformed> evidence = Read(kTrusteeReport, kTrusteeVcek, kMilan);
   ASSERT_TRUE(evidence.ok());
   Policy policy = PolicyOfThatTime();
   policy.identities = {Other<32>()};

@@ -123,7 +123,7 @@ TEST(VerdictTest, FailuresSayWhatWasExpectedAndWhatCame) {
 
 TEST(HardwareReportTest, VerifiesAloneAndSaysNothingAboutEnclaves) {
   const HardwareFiles files = AssembleHardware(GoodParts(NSGX_MACHINE_SNP));
-  const Result<Evidence> evidence =
+  const Result<Evidence, Malformed> evidence =
       FromHardwareReport(files.report, files.chip, files.authorities);
   ASSERT_TRUE(evidence.ok());
   Policy policy;
@@ -149,7 +149,7 @@ TEST(HardwareReportTest, ReportDataIsTheReports) {
   policy.time = TestPolicy().time;
   policy.more_roots = TestPolicy().more_roots;
   policy.report_data.emplace().fill(std::byte{0x66});
-  const Result<Evidence> evidence =
+  const Result<Evidence, Malformed> evidence =
       FromHardwareReport(files.report, files.chip, files.authorities);
   ASSERT_TRUE(evidence.ok());
   EXPECT_TRUE(Verify(evidence.value(), policy).verified());
