@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+// nsgx-run: runs one enclave image and ends as its program ends.
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "enclave-loader/cli/complaint.h"
+#include "enclave-loader/cli/output.h"
+#include "enclave-loader/cli/tool.h"
+#include "enclave-loader/image/image.h"
+#include "enclave-loader/image/mapped_file.h"
+#include "enclave-loader/run/load.h"
+#include "enclave-loader/run/options.h"
+#include "enclave-loader/run/stats.h"
+#include "enclave-loader/run/vcpus.h"
+#include "vmpl-switch/abi/gate.h"
+#include "vmpl-switch/abi/slot.h"
+#include "vmpl-switch/device/device.h"
+
+namespace nsgx::loader {
+namespace {
+
+uint64_t Nanoseconds(clockid_t clock) {
+  timespec now = {};
+  clock_gettime(clock, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<uint64_t>(now.tv_nsec);
+}
+
+// "nsgx-run: hello.elf: CAUSE; REMEDY"
+void PrintImageComplaint(std::string_view image, const Complaint& complaint) {
+  PrintComplaint(kRunTool.name, Complaint::Of(image, ": ", complaint));
+}
+
+// The signal that stands for a processor exception.
+int SignalOfCause(uint64_t cause) {
+  switch (cause) {
+    case NSGX_CAUSE_DIVIDE:
+    case NSGX_CAUSE_X87:
+    case NSGX_CAUSE_SIMD:
+      return SIGFPE;
+    case NSGX_CAUSE_UNDEFINED:
+      return SIGILL;
+    case NSGX_CAUSE_DEBUG:
+    case NSGX_CAUSE_BREAKPOINT:
+      return SIGTRAP;
+    case NSGX_CAUSE_ALIGNMENT:
+      return SIGBUS;
+    case NSGX_CAUSE_SYSCALL:
+      return SIGSYS;
+    default:
+      return SIGSEGV;
+  }
+}
+
+// One run of one image.
+class Run final : private EndListener {
+ public:
+  explicit Run(const RunOptions& options) : options_(options) {
+    Mark(Phase::kExec, Nanoseconds(CLOCK_PROCESS_CPUTIME_ID));
+  }
+
+  // Returns the exit status only if there is no enclave to run.
+  int Start() {
+    uint64_t start = Nanoseconds(CLOCK_MONOTONIC);
+    const auto finish = [&](Phase phase) {
+      const uint64_t now = Nanoseconds(CLOCK_MONOTONIC);
+      Mark(phase, now - start);
+      start = now;
+    };
+
+    Result<MappedFile, Refusal> file = MappedFile::Open(options_.image);
+    if (!file.ok()) {
+      PrintImageComplaint(options_.image, Complaint::Of(file.error()));
+      return file.error().cause == Cause::kNotFound ? kImageNotFound : kImageRefused;
+    }
+    const Result<Image, Refusal> image = Image::Parse(file.value().bytes());
+    if (!image.ok()) {
+      PrintImageComplaint(options_.image, Complaint::Of(image.error()));
+      return kImageRefused;
+    }
+    const Result<ConfigView, Refusal> config = image.value().Config();
+    if (!config.ok()) {
+      PrintImageComplaint(options_.image, Complaint::Of(config.error()));
+      return kImageRefused;
+    }
+    finish(Phase::kParse);
+
+    Result<std::unique_ptr<Device>> device = OpenSimDevice();
+    if (!device.ok()) {
+      PrintComplaint(kRunTool.name, Complaint::Of("the machine sim can't be opened: ",
+                                                  StatusName(device.error())));
+      return kOurFailure;
+    }
+    device_ = std::move(device).value();
+    if (!device_->limitations().empty() &&
+        (options_.log_level >= 2 || isatty(STDERR_FILENO) == 1)) {
+      PrintComplaint(kRunTool.name,
+                     Complaint::Of("machine ", device_->name(), ": ", device_->limitations()));
+    }
+    finish(Phase::kCreate);
+
+    const uint32_t vcpus = ChooseVcpus(options_, config.value().max_vcpus());
+    const Result<void, LoadFailure> loaded =
+        LoadEnclave(*device_, image.value(), file.value().fd(), options_, vcpus);
+    if (!loaded.ok()) {
+      PrintImageComplaint(options_.image, loaded.error().complaint);
+      return loaded.error().exit_status;
+    }
+    finish(Phase::kInit);
+
+    run_start_ = start;
+    vcpus_.emplace(*device_, static_cast<EndListener&>(*this), vcpus);
+    vcpus_->Run();
+  }
+
+ private:
+  void Mark(Phase phase, uint64_t nanoseconds) {
+    stats_.phase_nanoseconds[static_cast<size_t>(phase)] = nanoseconds;
+  }
+
+  void OnLog(uint32_t level, std::string_view line) override {
+    if (level <= options_.log_level) {
+      PrintComplaint(options_.image, Complaint::Of(line));
+    }
+  }
+
+  [[noreturn]] void OnEnd(const Exit& exit) override {
+    const int status = StatusOf(exit);
+    if (options_.stats != StatsForm::kNone) {
+      PrintStats();
+    }
+    _exit(status);
+  }
+
+  int StatusOf(const Exit& exit) {
+    switch (exit.reason) {
+      case ExitReason::kDone:
+        switch (exit.arguments[0]) {
+          case NSGX_DONE_EXIT:
+            return static_cast<int>(exit.arguments[1] & 0xff);
+          case NSGX_DONE_SIGNAL:
+            return kKilledBySignal + static_cast<int>(exit.arguments[1] & 0x7f);
+          default:
+            PrintImageComplaint(
+                options_.image,
+                Complaint::Of("the library OS found itself broken and stopped; please report it"));
+            return kOurFailure;
+        }
+      case ExitReason::kRefused:
+        PrintImageComplaint(
+            options_.image,
+            Complaint::Of("it made host call ", exit.number,
+                          ", which its configuration forbids, and was ended; sign it again"));
+        return kKilledBySignal + SIGSYS;
+      default: {
+        const Crash crash = device_->crash();
+        PrintImageComplaint(
+            options_.image,
+            Complaint::Of("it died of an exception in its exception handler: vector ", crash.cause,
+                          ", address ", Hex(crash.address), ", image offset ",
+                          Hex(crash.image_offset)));
+        return kKilledBySignal + SignalOfCause(crash.cause);
+      }
+    }
+  }
+
+  void PrintStats() {
+    Mark(Phase::kRun, Nanoseconds(CLOCK_MONOTONIC) - run_start_);
+    stats_.device = device_->stats();
+    Mark(Phase::kLoad, stats_.device.nanoseconds_load);
+    Mark(Phase::kHash, stats_.device.nanoseconds_hash);
+    Mark(Phase::kSignature, stats_.device.nanoseconds_signature);
+    // What is left of loading and initialising when the machine's own shares are taken out.
+    uint64_t& init = stats_.phase_nanoseconds[static_cast<size_t>(Phase::kInit)];
+    const uint64_t shares = stats_.device.nanoseconds_load + stats_.device.nanoseconds_hash +
+                            stats_.device.nanoseconds_signature;
+    init = init > shares ? init - shares : 0;
+    const std::vector<uint64_t> counts = vcpus_->server().counts();
+    stats_.host_calls = counts;
+    rusage usage = {};
+    getrusage(RUSAGE_SELF, &usage);
+    stats_.memory_high_water_kib = static_cast<uint64_t>(usage.ru_maxrss);
+    WriteAll(STDERR_FILENO,
+             options_.stats == StatsForm::kJson ? StatsJson(stats_) : StatsText(stats_));
+  }
+
+  const RunOptions& options_;
+  RunStats stats_;
+  std::unique_ptr<Device> device_;
+  std::optional<Vcpus> vcpus_;
+  uint64_t run_start_ = 0;
+};
+
+int Main(std::span<char* const> arguments) {
+  const Result<RunOptions, Complaint> options = ParseRunOptions(arguments);
+  if (!options.ok()) {
+    PrintComplaint(kRunTool.name, options.error());
+    return kOurFailure;
+  }
+  switch (options.value().request) {
+    case Request::kHelp:
+      return WriteAll(STDOUT_FILENO, HelpText(kRunTool)) ? 0 : kOurFailure;
+    case Request::kVersion:
+      return WriteAll(STDOUT_FILENO, VersionText(kRunTool)) ? 0 : kOurFailure;
+    case Request::kMan:
+      return WriteAll(STDOUT_FILENO, ManPage(kRunTool)) ? 0 : kOurFailure;
+    case Request::kRun:
+      break;
+  }
+  // The enclave's program gets EPIPE and its own SIGPIPE; nsgx-run itself goes on.
+  signal(SIGPIPE, SIG_IGN);
+  return Run(options.value()).Start();
+}
+
+}  // namespace
+}  // namespace nsgx::loader
+
+int main(int argc, char** argv) {
+  return nsgx::loader::Main(std::span(argv, static_cast<size_t>(argc)).subspan(argc > 0 ? 1 : 0));
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "enclave-loader/run/options.h"
+
+#include <unistd.h>
+
+#include <cstring>
+#include <string_view>
+
+#include "base/core/hex.h"
+#include "enclave-loader/cli/plain_parser.h"
+#include "vmpl-switch/abi/image.h"
+
+namespace nsgx::loader {
+namespace {
+
+constexpr Option kOptions[] = {
+    {"--env", "NAME[=VALUE]",
+     "Offers an environment variable to the program, with the value that it has here if none is "
+     "given. Can be repeated. "
+     "The image's configuration decides which variables get in; none does by itself."},
+    {"--identity", "HEX", "Refuses every image but the one with this identity."},
+    {"--log", "LEVEL",
+     "Shows lines of the library OS up to this level: error, warning (the default), info, trace."},
+    {"--machine", "NAME",
+     "What plays the machine: auto (the default), sim (one Linux process, no secrecy), snp (AMD "
+     "SEV-SNP)."},
+    {"--signer", "HEX",
+     "Refuses every image that is not signed with the key of this hash; nsgx-inspect shows it."},
+    {"--stats", "[=json]",
+     "At the end, says on standard error where the time went and how often the enclave was left."},
+    {"--vcpus", "N",
+     "How many host threads run the enclave; by default as many as there are processors, within "
+     "what "
+     "the image allows."},
+    kHelpOption,
+    kVersionOption,
+};
+
+constexpr Operand kOperands[] = {
+    {"IMAGE", "A signed enclave image."},
+    {"[ARG...]", "Arguments for the program. All that follows the image is the program's."},
+};
+
+constexpr Command kCommands[] = {{"", "", kOptions, kOperands}};
+
+constexpr Paragraph kExitStatus[] = {
+    {"", "The program's own status, or:"},
+    {"125", "nsgx-run itself failed: unknown option, no such machine."},
+    {"126",
+     "The image was refused: not an enclave image, damaged, not signed, or not by the wanted "
+     "signer."},
+    {"127", "There is no such image."},
+    {"128+N", "Signal N ended the program, as shells have it."},
+};
+constexpr Paragraph kEnvironment[] = {
+    {"NSGX_LOG", "Most talkative level of nsgx-run's own lines: error, warning, notice, info."},
+};
+constexpr ManSection kSections[] = {{"EXIT STATUS", kExitStatus}, {"ENVIRONMENT", kEnvironment}};
+
+constexpr std::array<std::string_view, 4> kLogLevels = {"error", "warning", "info", "trace"};
+
+Result<std::array<std::byte, 32>, Complaint> ParseHash(std::string_view option,
+                                                       std::string_view text) {
+  std::array<std::byte, 32> hash;
+  if (!DecodeHex(text, hash).ok()) {
+    return Complain("option ", option, " wants 64 hexadecimal digits, not ", text,
+                    "; nsgx-inspect shows them");
+  }
+  return hash;
+}
+
+// Finds NAME=VALUE in our own environment.
+const char* FindVariable(std::string_view name) {
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    if (std::strncmp(*variable, name.data(), name.size()) == 0 && (*variable)[name.size()] == '=') {
+      return *variable;
+    }
+  }
+  return nullptr;
+}
+
+Result<void, Complaint> Apply(RunOptions& options, std::string_view name, std::string_view value) {
+  if (name == "--help") {
+    options.request = Request::kHelp;
+  } else if (name == "--version") {
+    options.request = Request::kVersion;
+  } else if (name == "--env") {
+    if (value.empty() || value.front() == '=') {
+      return Complain("option --env lacks a name; write --env NAME=VALUE");
+    }
+    if (value.find('=') != std::string_view::npos) {
+      options.environment.push_back(value);
+    } else if (const char* variable = FindVariable(value); variable != nullptr) {
+      options.environment.emplace_back(variable);
+    }
+  } else if (name == "--vcpus") {
+    const Result<uint64_t> count = ParseNumber(value, NSGX_MAX_VCPUS);
+    if (!count.ok() || count.value() == 0) {
+      return Complain("option --vcpus wants a number from 1 to ", uint64_t{NSGX_MAX_VCPUS},
+                      ", not ", value, "; leave it out to use all processors");
+    }
+    options.vcpus = static_cast<uint32_t>(count.value());
+  } else if (name == "--identity") {
+    options.identity = TRY(ParseHash(name, value));
+  } else if (name == "--signer") {
+    options.signer = TRY(ParseHash(name, value));
+  } else if (name == "--stats") {
+    if (!value.empty() && value != "json") {
+      return Complain("option --stats knows json only, not ", value,
+                      "; write --stats or --stats=json");
+    }
+    options.stats = value.empty() ? StatsForm::kText : StatsForm::kJson;
+  } else if (name == "--log") {
+    for (uint32_t level = 0; level < kLogLevels.size(); ++level) {
+      if (value == kLogLevels[level]) {
+        options.log_level = level;
+        return {};
+      }
+    }
+    return Complain("option --log does not know ", value,
+                    "; levels are error, warning, info, trace");
+  } else if (name == "--machine") {
+    if (value == "snp") {
+      return Complain(
+          "machine snp needs /dev/nsgx, which this build has no driver for; use --machine=sim");
+    }
+    if (value != "auto" && value != "sim") {
+      return Complain("there is no machine ", value, "; machines are auto, sim, snp");
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+constinit const Tool kRunTool = {"nsgx-run", "run an enclave image",
+                                 "Loads IMAGE into an enclave, has it measured and its signature "
+                                 "checked, and runs it. Standard input, output and error are "
+                                 "the program's.",
+                                 kCommands, kSections};
+
+Result<RunOptions, Complaint> ParseRunOptions(std::span<char* const> arguments) {
+  RunOptions options;
+  if (arguments.size() == 1 && std::string_view(arguments[0]) == "--man") {
+    options.request = Request::kMan;
+    return options;
+  }
+  PlainParser parser(kRunTool.name, kOptions, arguments);
+  while (true) {
+    const PlainParser::Parsed parsed = TRY(parser.Next());
+    if (parsed.option == nullptr) {
+      break;
+    }
+    TRY(Apply(options, parsed.option->name, parsed.value));
+    if (options.request != Request::kRun) {
+      return options;
+    }
+  }
+  options.arguments = parser.operands();
+  if (options.arguments.empty()) {
+    return Complain("no image given; see nsgx-run --help");
+  }
+  options.image = options.arguments[0];
+  return options;
+}
+
+}  // namespace nsgx::loader

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line of nsgx-run.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/core/result.h"
+#include "enclave-loader/cli/complaint.h"
+#include "enclave-loader/cli/tool.h"
+
+namespace nsgx::loader {
+
+extern const Tool kRunTool;
+
+// What nsgx-run itself may end with; all else is the program's own status.
+inline constexpr int kOurFailure = 125;
+inline constexpr int kImageRefused = 126;
+inline constexpr int kImageNotFound = 127;
+inline constexpr int kKilledBySignal = 128;  // plus the signal's number
+
+enum class Request : uint8_t { kRun, kHelp, kVersion, kMan };
+enum class StatsForm : uint8_t { kNone, kText, kJson };
+
+struct RunOptions {
+  Request request = Request::kRun;
+  const char* image = nullptr;
+  std::span<char* const> arguments;           // the program's, argv[0] (the image) included
+  std::vector<std::string_view> environment;  // NAME=VALUE
+  std::optional<uint32_t> vcpus;
+  std::optional<std::array<std::byte, 32>> identity;
+  std::optional<std::array<std::byte, 32>> signer;
+  StatsForm stats = StatsForm::kNone;
+  uint32_t log_level = 1;  // as libos::host::LogLevel: lines up to this level are shown
+};
+
+// Errors: one line for the user; nsgx-run then ends with kOurFailure.
+// The result holds views of `arguments`, which is argv without the program's name, and of the
+// environment.
+Result<RunOptions, Complaint> ParseRunOptions(std::span<char* const> arguments);
+
+}  // namespace nsgx::loader

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line of nsgx-run, what it hands to the enclave, and how it shows its numbers.
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "enclave-loader/run/load.h"
+#include "enclave-loader/run/options.h"
+#include "enclave-loader/run/stats.h"
+#include "syscall-shim/hostcall/host_calls.h"
+#include "vmpl-switch/abi/boot.h"
+
+namespace nsgx::loader {
+namespace {
+
+// Owns the strings of a command line; the options are views of them.
+class Line {
+ public:
+  Line(std::initializer_list<const char*> words) : words_(words.begin(), words.end()) {
+    for (std::string& word : words_) {
+      pointers_.push_back(word.data());
+    }
+  }
+  std::span<char* const> arguments() const { return pointers_; }
+
+ private:
+  std::vector<std::string> words_;
+  std::vector<char*> pointers_;
+};
+
+std::string ComplaintAbout(std::initializer_list<const char*> words) {
+  const Line line(words);
+  const auto options = ParseRunOptions(line.arguments());
+  return options.ok() ? "" : std::string(options.error().text());
+}
+
+TEST(RunOptions, EverythingAfterTheImageIsTheProgramsOwn) {
+  const Line line = {"--stats", "--vcpus", "3", "app.elf", "--help", "-x", "--", "y"};
+  const auto options = ParseRunOptions(line.arguments());
+  ASSERT_TRUE(options.ok());
+  EXPECT_EQ(options.value().request, Request::kRun);
+  EXPECT_STREQ(options.value().image, "app.elf");
+  EXPECT_EQ(options.value().arguments.size(), 5u);
+  EXPECT_EQ(options.value().vcpus, 3u);
+  EXPECT_EQ(options.value().stats, StatsForm::kText);
+}
+
+TEST(RunOptions, EnvironmentByValueAndByName) {
+  setenv("NSGX_RUN_TEST", "here", 1);
+  unsetenv("NSGX_RUN_TEST_ABSENT");
+  const Line line = {"--env",  "A=b=c", "--env=NSGX_RUN_TEST", "--env", "NSGX_RUN_TEST_ABSENT",
+                     "app.elf"};
+  const auto options = ParseRunOptions(line.arguments());
+  ASSERT_TRUE(options.ok());
+  EXPECT_EQ(options.value().environment,
+            (std::vector<std::string_view>{"A=b=c", "NSGX_RUN_TEST=here"}));
+}
+
+TEST(RunOptions, MistakesAreNamed) {
+  EXPECT_NE(ComplaintAbout({"--nonsense", "app.elf"}).find("--nonsense"), std::string::npos);
+  EXPECT_NE(ComplaintAbout({}).find("no image"), std::string::npos);
+  EXPECT_NE(ComplaintAbout({"--vcpus", "0", "app.elf"}).find("from 1 to"), std::string::npos);
+  EXPECT_NE(ComplaintAbout({"--vcpus", "257", "app.elf"}).find("from 1 to"), std::string::npos);
+  EXPECT_NE(ComplaintAbout({"--signer", "abc", "app.elf"}).find("64 hexadecimal digits"),
+            std::string::npos);
+  EXPECT_NE(ComplaintAbout({"--machine", "toaster", "app.elf"}).find("toaster"), std::string::npos);
+  EXPECT_NE(ComplaintAbout({"--machine=snp", "app.elf"}).find("/dev/nsgx"), std::string::npos);
+  EXPECT_NE(ComplaintAbout({"--log", "loud", "app.elf"}).find("loud"), std::string::npos);
+  EXPECT_NE(ComplaintAbout({"--stats=xml", "app.elf"}).find("xml"), std::string::npos);
+  EXPECT_NE(ComplaintAbout({"--env", "=x", "app.elf"}).find("lacks a name"), std::string::npos);
+}
+
+TEST(PackArguments, CountsThenStrings) {
+  const Line line = {"app.elf", ""};
+  const std::vector<std::string_view> environment = {"A=b"};
+  const std::vector<std::byte> packed = PackArguments(line.arguments(), environment);
+  nsgx_args counts;
+  ASSERT_GE(packed.size(), sizeof counts);
+  std::memcpy(&counts, packed.data(), sizeof counts);
+  EXPECT_EQ(counts.argc, 2u);
+  EXPECT_EQ(counts.envc, 1u);
+  const std::string strings(reinterpret_cast<const char*>(packed.data()) + sizeof counts,
+                            packed.size() - sizeof counts);
+  EXPECT_EQ(strings, std::string("app.elf\0\0A=b\0", 13));
+}
+
+TEST(ChooseVcpus, WhatIsAskedForElseProcessorsWithinTheLimit) {
+  RunOptions options;
+  EXPECT_EQ(ChooseVcpus(options, 1), 1u);
+  EXPECT_GE(ChooseVcpus(options, 256), 1u);
+  options.vcpus = 9;
+  EXPECT_EQ(ChooseVcpus(options, 2), 9u);  // the machine refuses it, with a reason
+}
+
+TEST(Stats, TextLeavesOutZerosJsonDoesNot) {
+  RunStats stats;
+  stats.phase_nanoseconds[static_cast<size_t>(Phase::kHash)] = 1500;
+  stats.device.exits[0] = 7;
+  std::vector<uint64_t> host_calls(shim::kHostCalls.size() + 1);
+  host_calls[1] = 7;
+  stats.host_calls = host_calls;
+  const std::string text = StatsText(stats);
+  EXPECT_NE(text.find("hash 1.5"), std::string::npos);
+  EXPECT_NE(text.find("host calls: stream_write 7\n"), std::string::npos);
+  EXPECT_EQ(text.find("wall_clock"), std::string::npos);
+  const std::string json = StatsJson(stats);
+  EXPECT_NE(json.find("\"hash\": 1.5"), std::string::npos);
+  EXPECT_NE(json.find("\"wall_clock\": 0"), std::string::npos);
+  EXPECT_EQ(json.find('\n'), json.size() - 1);
+}
+
+}  // namespace
+}  // namespace nsgx::loader

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where the time of one run went, and how often the enclave was left: nsgx-run --stats.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "vmpl-switch/device/device.h"
+
+namespace nsgx::loader {
+
+// Steps of a run in order. Loading, hashing and the signature check are told by the machine.
+enum class Phase : uint8_t { kExec, kParse, kCreate, kLoad, kHash, kSignature, kInit, kRun };
+inline constexpr size_t kPhaseCount = 8;
+
+struct RunStats {
+  std::array<uint64_t, kPhaseCount> phase_nanoseconds = {};
+  DeviceStats device;
+  std::span<const uint64_t> host_calls;  // by number; the last one counts unknown numbers
+  uint64_t memory_high_water_kib = 0;
+};
+
+std::string StatsText(const RunStats& stats);
+// One line.
+std::string StatsJson(const RunStats& stats);
+
+}  // namespace nsgx::loader

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "enclave-loader/run/vcpus.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+namespace nsgx::loader {
+
+Vcpus::Vcpus(Device& device, EndListener& listener, uint32_t slot_count)
+    : device_(device), listener_(listener), server_(device, *this, slot_count), slots_(slot_count) {
+  for (uint32_t i = 0; i < slot_count; ++i) {
+    slots_[i].owner = this;
+    slots_[i].index = i;
+  }
+}
+
+void Vcpus::Run() {
+  slots_[0].started = true;
+  RunSlot(0);
+}
+
+void Vcpus::RunSlot(uint32_t slot) {
+  uint64_t answer = 0;
+  while (true) {
+    const Exit exit = device_.Enter(slot, answer);
+    answer = 0;
+    switch (exit.reason) {
+      case ExitReason::kHostCall:
+        answer = static_cast<uint64_t>(server_.Answer(slot, exit));
+        break;
+      case ExitReason::kIdle:
+        server_.Idle(slot, exit.arguments[0]);
+        break;
+      case ExitReason::kWake:
+        server_.Wake(exit.arguments[0]);
+        break;
+      case ExitReason::kDone:
+      case ExitReason::kException:
+      case ExitReason::kRefused:
+        if (!ended_.exchange(true)) {
+          listener_.OnEnd(exit);
+        }
+        // Another thread ends the process at this moment.
+        while (true) {
+          pause();
+        }
+    }
+  }
+}
+
+void* Vcpus::SlotThread(void* argument) {
+  const auto* slot = static_cast<const Slot*>(argument);
+  slot->owner->RunSlot(slot->index);
+}
+
+bool Vcpus::StartVcpu(uint32_t slot) {
+  if (slots_[slot].started.exchange(true)) {
+    return false;
+  }
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_t thread;
+  const bool created = pthread_create(&thread, &attributes, SlotThread, &slots_[slot]) == 0;
+  pthread_attr_destroy(&attributes);
+  if (!created) {
+    slots_[slot].started = false;
+  }
+  return created;
+}
+
+void Vcpus::Log(uint32_t level, std::string_view line) { listener_.OnLog(level, line); }
+
+}  // namespace nsgx::loader

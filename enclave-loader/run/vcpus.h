@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// The host threads that run an enclave: one for each vCPU, entering its slot again and again.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string_view>
+
+#include "enclave-loader/host/server.h"
+#include "vmpl-switch/device/device.h"
+
+namespace nsgx::loader {
+
+// Told once, by whichever thread sees the end; the process is expected to end in it.
+class EndListener {
+ public:
+  [[noreturn]] virtual void OnEnd(const Exit& exit) = 0;
+  virtual void OnLog(uint32_t level, std::string_view line) = 0;
+
+ protected:
+  ~EndListener() = default;
+};
+
+class Vcpus final : private HostServerOwner {
+ public:
+  // Requires: the enclave is initialised; both outlive this object.
+  Vcpus(Device& device, EndListener& listener, uint32_t slot_count);
+
+  // Runs slot 0 on the calling thread, and the others on threads of their own as the enclave asks
+  // for them.
+  [[noreturn]] void Run();
+
+  const HostServer& server() const { return server_; }
+
+ private:
+  bool StartVcpu(uint32_t slot) override;
+  void Log(uint32_t level, std::string_view line) override;
+  [[noreturn]] void RunSlot(uint32_t slot);
+  static void* SlotThread(void* argument);
+
+  struct Slot {
+    Vcpus* owner = nullptr;
+    uint32_t index = 0;
+    std::atomic<bool> started = false;
+  };
+
+  Device& device_;
+  EndListener& listener_;
+  HostServer server_;
+  std::vector<Slot> slots_;
+  std::atomic<bool> ended_ = false;
+};
+
+}  // namespace nsgx::loader
