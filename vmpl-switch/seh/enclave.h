@@ -168,14 +168,15 @@ class Enclave {
   int64_t GateCall(uint32_t slot, uint64_t call, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
                    uint64_t a4);
 
-  // Upcall: the enclave touched `address`, anywhere, and was not allowed to. Checks a deferred page
-  // and makes it accessible.
+  // Upcall: the enclave touched `address`, anywhere, in a way that needs `needed` (kRead,
+  // kReadWrite, kReadExecute) and was not allowed to. Checks a deferred page and makes it
+  // accessible.
   //
   // Returns success or kBusy (somebody is at it): let the enclave try again.
   // Errors: kNotFound        not for the SEH: deliver the exception.
   //         kBadMeasurement  the page is not what was signed; the enclave has crashed.
   //         kNoMemory        the machine cannot make it accessible now.
-  Result<void> HandleFault(EnclaveVirt address);
+  Result<void> HandleFault(EnclaveVirt address, Permissions needed);
 
   // Ends the enclave, for whatever the machine found. No slot can be entered afterwards.
   void Crash();
@@ -216,40 +217,69 @@ class Enclave {
     uint32_t is_inside = 0;
   };
 
-  // What a gate call or a fault wants to do with pages, once the check has accepted them.
-  //
-  // Begin: calls check(PageEntry) for each run of pages, and marks all as busy when none is and
-  // every check passed. Then the machine is called, without the lock. Finish gives the pages their
-  // new entry, Abandon their old one.
-  template <typename Check>
-  Result<void> Begin(PageRun run, Check&& check) EXCLUDES(lock_);
+  // Says whether pages with this entry may become `wanted`.
+  using CheckEntry = Result<void> (*)(PageEntry entry, Permissions wanted);
+
+  // What a call wants to do with pages. Begin: when no page is busy and all pass the check, marks
+  // them as busy. Then the machine is called, without the lock. Finish gives the pages their new
+  // entry, Abandon the old one back.
+  Result<void> Begin(PageRun run, CheckEntry check, Permissions wanted) EXCLUDES(lock_);
   void Finish(PageRun run, PageEntry entry) EXCLUDES(lock_);
   void Abandon(PageRun run) EXCLUDES(lock_);
-  // Commits free pages that become the SEH's or the image's.
-  Result<void> CommitOwn(PageRun run, PageEntry entry) EXCLUDES(lock_);
-  void TrimOwn(PageRun run) EXCLUDES(lock_);
+  // All three, for committing free pages, and the way back.
+  Result<void> CommitRun(PageRun run, PageEntry entry) EXCLUDES(lock_);
+  Result<void> ProtectRun(PageRun run, PageState state, Permissions permissions, CheckEntry check)
+      EXCLUDES(lock_);
+  void TrimRun(PageRun run) EXCLUDES(lock_);
 
+  PageEntry EntryOf(uint64_t page) EXCLUDES(lock_);
   EnclaveVirt AddressOfPage(uint64_t page) const { return base_ + page * kPageSize; }
-  bool ImageRunIs(PageRun run, Permissions permissions) EXCLUDES(lock_);
+  std::span<std::byte> AccessRun(PageRun run) {
+    return machine_.Access(AddressOfPage(run.first), run.count * kPageSize);
+  }
 
-  // Parts of the life cycle; control_ is held.
+  // Parts of the life cycle.
   Result<void> CreateLocked(const CreateOptions& options) REQUIRES(control_);
-  Result<void> PlacePages(uint64_t offset, uint32_t permissions, const PageSource& source,
-                          PageState state) REQUIRES(control_);
-  Result<void> CheckImage() REQUIRES(control_);
-  Result<void> TakeArgs(std::span<const std::byte> args, Sha256::Digest* hash) REQUIRES(control_);
-  Result<void> MakeSlots() REQUIRES(control_);
-  void UnmakeSlots(uint32_t part_count) REQUIRES(control_);
-  void Clear() REQUIRES(control_);
+  Result<void> AddPagesLocked(uint64_t offset, uint32_t permissions, const PageSource& source)
+      REQUIRES(control_);
+  Result<void> AddZeroPagesLocked(uint64_t offset, uint32_t permissions, uint64_t page_count)
+      REQUIRES(control_);
+  Result<void> DeferPagesLocked(uint64_t offset, uint32_t permissions, const PageSource& source,
+                                std::span<const std::byte> hashes) REQUIRES(control_);
+  Result<void> InitLocked(std::span<const std::byte> signature, std::span<const std::byte> args)
+      REQUIRES(control_);
+  Result<void> DestroyLocked() REQUIRES(control_);
+  Result<PageRun> CheckSource(uint64_t offset, uint32_t permissions, const PageSource& source)
+      REQUIRES(control_);
+  Result<void> LoadRun(PageRun run, const PageSource& source, PageEntry entry) EXCLUDES(lock_);
+  Result<void> CheckImage() EXCLUDES(lock_);
+  Result<void> TakeArgs(std::span<const std::byte> args) EXCLUDES(lock_);
+  PageRun SlotPart(uint32_t part) const;
+  Result<void> MakeSlots() EXCLUDES(lock_);
+  void TrimSlotParts(uint32_t part_count) EXCLUDES(lock_);
+  void FillSlots();
+  void FillBoot(std::span<const std::byte, 64> seed, uint64_t args_size);
+  void FillBody(const Sha256::Digest& identity, const Sha256::Digest& signer, uint64_t args_size,
+                std::span<const std::byte, 16> instance);
+  void Clear() REQUIRES(control_) EXCLUDES(lock_);
 
   // Memory that the enclave names in a call. All of it must be the enclave's, committed, and such
   // that the enclave itself could read or write it: the SEH lends no rights.
   Result<void> CopyIn(uint64_t address, std::span<std::byte> to) EXCLUDES(lock_);
   Result<void> CopyOut(uint64_t address, std::span<const std::byte> from) EXCLUDES(lock_);
+  Result<PageRun> OwnRun(uint64_t address, uint64_t size) const;
+  Result<void> CheckAccess(PageRun run, Permissions needed) REQUIRES(lock_);
+
+  // Deferred pages: all of a run, or one and its neighbours.
   Result<void> VerifyDeferred(PageRun run) EXCLUDES(lock_);
   Result<void> VerifyAround(uint64_t page) EXCLUDES(lock_);
+  Result<PageRun> BeginVerify(uint64_t page, PageEntry* entry) EXCLUDES(lock_);
+  Result<void> AddSpare() EXCLUDES(lock_);
 
   // Gate calls.
+  Result<Leave> TakeEnd(EnclaveEnd end) EXCLUDES(lock_);
+  Result<PageRun> WholePages(uint64_t address, uint64_t size) const;
+  Result<void> CheckHandler(uint64_t address) REQUIRES(lock_);
   Result<void> ServeGateCall(uint64_t call, uint64_t a0, uint64_t a1, uint64_t a2);
   Result<void> CommitPages(uint64_t address, uint64_t size, uint64_t permissions);
   Result<void> ProtectPages(uint64_t address, uint64_t size, uint64_t permissions);

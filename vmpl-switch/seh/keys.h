@@ -5,10 +5,13 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "base/core/result.h"
 #include "base/core/spinlock.h"
+#include "base/crypto/drbg.h"
+#include "base/crypto/ecdsa_p384.h"
 #include "vmpl-switch/abi/report.h"
 #include "vmpl-switch/seh/machine.h"
 
@@ -54,7 +57,8 @@ class KeyStore {
 
   // Signs a body about `owner` with the SEH's P-384 key, which the machine's hardware report binds.
   //
-  // Errors: what the machine's random source or hardware report says.
+  // Errors: kNoMemory  no memory for the computation now (base/crypto/mbedtls_heap.h).
+  //         what the machine's random source or hardware report says.
   Result<void> MakeEvidence(const nsgx_report_body& owner,
                             std::span<const std::byte, 64> report_data,
                             nsgx_evidence_core& evidence);
@@ -65,13 +69,26 @@ class KeyStore {
     bool is_made = false;
     std::array<std::byte, 32> bytes = {};
   };
+  // The key that signs evidence and the hardware's word for it. The report says who the SEH is, and
+  // that stays the same; what is fresh in evidence is the enclave's report data.
+  struct EvidenceKey {
+    EcdsaP384PrivateKey key;
+    std::array<std::byte, 1184> hardware_report;
+  };
 
-  Result<Sha256::Digest> ReportKey(std::span<const std::byte, 32> target);
+  // Copies the secret to `out`; asks make(out) for it the first time.
+  template <typename Make>
+  Result<void> Get(Secret KeyStore::* secret, std::span<std::byte, 32> out, Make&& make)
+      EXCLUDES(lock_);
+  Result<void> ReportKey(const uint8_t (&target)[32], std::span<std::byte, 32> key);
+  Result<EvidenceKey> MakeEvidenceKey(Drbg& drbg);
+  Result<const EvidenceKey*> GetEvidenceKey(Drbg& drbg) EXCLUDES(lock_);
 
   Machine& machine_;
   SpinLock lock_;
   Secret root_ GUARDED_BY(lock_);    // of sealing keys: the machine's
   Secret report_ GUARDED_BY(lock_);  // of report keys: random, new at each start
+  std::optional<EvidenceKey> evidence_ GUARDED_BY(lock_);  // constant once it is there
 };
 
 }  // namespace nsgx::seh
