@@ -142,7 +142,7 @@ class RunCorpusTest(unittest.TestCase):
             os.mkdir(f"{folder}/corpus")
             fuzzer = f"{folder}/fuzzer"
             with open(fuzzer, "w", encoding="utf-8") as stream:
-                stream.write("#!/bin/sh\nfor file; do case $file in *bad) exit 1;; esac; done\n")
+                stream.write("#!/bin/sh\nfor file; do case $file in *bad) exit 77;; esac; done\n")
             os.chmod(fuzzer, 0o755)
 
             def run():
