@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/core/hex.h"
+#include "base/crypto/entropy.h"
 
 // What the tests of this folder share.
 namespace nsgx::testing_support {
@@ -36,6 +37,18 @@ inline Bytes Pattern(size_t size, unsigned seed) {
   std::ranges::generate(bytes, [&] { return static_cast<std::byte>(random()); });
   return bytes;
 }
+
+// Seeds that are the same in every run, and never run out.
+class PatternEntropy final : public EntropySource {
+ public:
+  Result<void> Fill(std::span<std::byte> seed) override {
+    std::ranges::copy(Pattern(seed.size(), next_++), seed.begin());
+    return {};
+  }
+
+ private:
+  unsigned next_ = 1;
+};
 
 // Returns a pointer of the type that mbedTLS, the oracle of these tests, wants.
 inline const unsigned char* Raw(std::span<const std::byte> bytes) {
