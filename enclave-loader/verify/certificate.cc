@@ -157,20 +157,12 @@ bool Certificate::HasRsa4096Key() const {
          mbedtls_pk_get_bitlen(&parsed_->pk) == 4096;
 }
 
-std::optional<P384Point> Certificate::EcKey() const {
-  if (!mbedtls_pk_can_do(&parsed_->pk, MBEDTLS_PK_ECKEY) ||
-      mbedtls_ecp_keypair_get_group_id(mbedtls_pk_ec(parsed_->pk)) != MBEDTLS_ECP_DP_SECP384R1) {
+std::optional<EcdsaP384PublicKey::Raw> Certificate::EcKey() const {
+  const Result<EcdsaP384PublicKey> key = EcdsaP384PublicKey::FromDer(View(parsed_->pk_raw));
+  if (!key.ok()) {
     return std::nullopt;
   }
-  // SubjectPublicKeyInfo { AlgorithmIdentifier, BIT STRING { 04 || X || Y } }; mbedTLS has checked it from the front.
-  constexpr size_t kPointSize = 1 + sizeof(P384Point);
-  const std::span<const std::byte> info = View(parsed_->pk_raw);
-  if (info.size() < kPointSize || info[info.size() - kPointSize] != std::byte{0x04}) {
-    return std::nullopt;
-  }
-  P384Point point;
-  std::ranges::copy(info.last(point.size()), point.begin());
-  return point;
+  return key.value().raw();
 }
 
 bool Certificate::ClaimsAmdSignature() const {

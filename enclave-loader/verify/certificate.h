@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "base/core/result.h"
+#include "base/crypto/ecdsa_p384.h"
 #include "enclave-loader/verify/amd_extensions.h"
 #include "enclave-loader/verify/bytes.h"
-#include "enclave-loader/verify/signature.h"
 
 namespace nsgx::verify {
 
@@ -46,7 +46,7 @@ class Certificate {
   // Its key is RSA of 4096 bits, as all of AMD's authorities have.
   bool HasRsa4096Key() const;
   // Its key, if that is one of P-384.
-  std::optional<P384Point> EcKey() const;
+  std::optional<EcdsaP384PublicKey::Raw> EcKey() const;
   // Its signature claims the one algorithm that AMD uses: RSASSA-PSS, SHA-384, MGF1 with SHA-384, 48 bytes of salt.
   bool ClaimsAmdSignature() const;
   // Its signature is one in that algorithm by the key of `issuer`.

@@ -7,8 +7,8 @@
 #include <string_view>
 
 #include "base/core/result.h"
+#include "base/crypto/ecdsa_p384.h"
 #include "enclave-loader/verify/certificate.h"
-#include "enclave-loader/verify/signature.h"
 #include "vmpl-switch/abi/report.h"
 #include "vmpl-switch/abi/snp_report.h"
 
@@ -17,8 +17,8 @@ namespace nsgx::verify {
 // What a SEH says about one enclave.
 struct Statement {
   nsgx_report_body body;
-  P384Point seh_key;
-  P384Signature signature;
+  EcdsaP384PublicKey::Raw seh_key;  // perhaps no point of the curve
+  EcdsaP384Signature signature;
 };
 
 // Evidence in its parts. They fit their formats, and nothing more is known of them.

@@ -10,7 +10,7 @@
 #include "base/crypto/sha512.h"
 #include "enclave-loader/verify/time_text.h"
 #include "vmpl-switch/abi/boot.h"
-#include "vmpl-switch/emulator/chip/report_signer.h"
+#include "vmpl-switch/emulator/chip/label_key.h"
 #include "vmpl-switch/emulator/chip/sim_chain.h"
 #include "vmpl-switch/emulator/chip/sim_chip.h"
 
@@ -67,12 +67,8 @@ Chain MakeChain(const EvidenceParts& parts) {
   };
 }
 
-// X || Y: what stands at the end of a SubjectPublicKeyInfo.
-P384Point PublicPoint(const std::string& label) {
-  const chip::der::Der info = chip::EcPublicKeyInfo(label);
-  P384Point point;
-  std::memcpy(point.data(), info.data() + info.size() - point.size(), point.size());
-  return point;
+EcdsaP384PublicKey::Raw PublicKey(const std::string& label) {
+  return chip::LabelPublicKey(label).value().raw();
 }
 
 snp_report SignedReport(const EvidenceParts& parts) {
@@ -80,12 +76,12 @@ snp_report SignedReport(const EvidenceParts& parts) {
   if (parts.binds_seh_key) {
     Bytes message;
     Append(message, BytesOf(std::string_view("NSGX SEH key v1")));
-    Append(message, PublicPoint(parts.seh_key));
+    Append(message, PublicKey(parts.seh_key));
     Append(message, BytesOf(parts.body.seh_svn));
     const Sha512::Digest digest = Sha512::Hash(message);
     std::memcpy(report.report_data, digest.data(), digest.size());
   }
-  CHECK(chip::SignReport(chip::EcPrivateKey(parts.signs_report), report).ok());
+  CHECK(chip::SignReport(parts.signs_report, report).ok());
   return report;
 }
 
@@ -176,10 +172,10 @@ void UseTurin(EvidenceParts& parts) {
 Bytes Assemble(const EvidenceParts& parts) {
   nsgx_evidence_core core = {};
   core.body = parts.body;
-  const P384Point point = PublicPoint(parts.seh_key);
-  std::memcpy(core.seh_public_key, point.data(), point.size());
-  const P384Signature signature =
-      chip::SignP384(chip::EcPrivateKey(parts.signs_body), BytesOf(core.body)).value();
+  const EcdsaP384PublicKey::Raw key = PublicKey(parts.seh_key);
+  std::memcpy(core.seh_public_key, key.data(), key.size());
+  const EcdsaP384Signature signature =
+      chip::SignWithLabel(parts.signs_body, BytesOf(core.body)).value();
   std::memcpy(core.seh_signature, signature.data(), signature.size());
   const snp_report report = SignedReport(parts);
   std::memcpy(core.snp_report, &report, sizeof(report));

@@ -2,6 +2,7 @@
 // The hardware's report: genuine, of this chip, and of a platform and guest that are acceptable.
 #include "base/core/bytes.h"
 #include "enclave-loader/verify/checks.h"
+#include "enclave-loader/verify/signature.h"
 #include "vmpl-switch/abi/boot.h"
 
 namespace nsgx::verify {
@@ -34,12 +35,12 @@ Finding CheckAlgorithm(const Evidence& evidence, const Policy&) {
 
 Finding CheckSignature(const Evidence& evidence, const Policy&) {
   const std::string expected = "a signature by " + evidence.chip.Name();
-  const std::optional<P384Point> key = evidence.chip.EcKey();
+  const std::optional<EcdsaP384PublicKey::Raw> key = evidence.chip.EcKey();
   if (!key) {
     return Require(false, expected, "a certificate without a P-384 key");
   }
   const snp_report& report = evidence.report;
-  P384Signature signature;
+  EcdsaP384Signature signature;
   if (!FromReportForm(report.signature_r, report.signature_s, signature)) {
     return Require(false, expected, "numbers of more than 384 bits");
   }

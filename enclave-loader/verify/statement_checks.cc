@@ -6,6 +6,7 @@
 #include "base/crypto/sha512.h"
 #include "enclave-loader/verify/checks.h"
 #include "enclave-loader/verify/roots.h"
+#include "enclave-loader/verify/signature.h"
 #include "vmpl-switch/abi/boot.h"
 #include "vmpl-switch/abi/image.h"
 
@@ -75,7 +76,7 @@ Finding CheckSehKey(const Evidence& evidence, const Policy&) {
     return Skip(std::string(kNoStatement));
   }
   constexpr std::string_view kLabel = "NSGX SEH key v1";
-  constexpr size_t kKeySize = sizeof(P384Point);
+  constexpr size_t kKeySize = EcdsaP384PublicKey::kRawSize;
   const uint32_t svn = evidence.statement->body.seh_svn;
   std::array<std::byte, kLabel.size() + kKeySize + sizeof(svn)> message;
   ByteWriter writer(message);

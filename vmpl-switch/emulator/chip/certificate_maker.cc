@@ -3,6 +3,9 @@
 
 #include <string_view>
 
+#include "base/core/check.h"
+#include "vmpl-switch/emulator/chip/label_key.h"
+
 namespace nsgx::chip {
 
 namespace {
@@ -89,6 +92,14 @@ Der Signed(const Der& contents, const RsaKey& key) {
 }
 
 }  // namespace
+
+Der EcPublicKeyInfo(std::string_view label) {
+  const Result<EcdsaP384PublicKey> key = LabelPublicKey(label);
+  CHECK(key.ok());
+  const EcdsaP384PublicKey::Der info = key.value().ToDer();
+  const auto* bytes = reinterpret_cast<const uint8_t*>(info.data());
+  return {bytes, bytes + info.size()};
+}
 
 Der MakeCertificate(const CertificateSpec& spec, const RsaKey& issuer_key) {
   Der extensions;

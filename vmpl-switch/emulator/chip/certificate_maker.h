@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "vmpl-switch/emulator/chip/der.h"
@@ -34,6 +35,9 @@ struct CertificateSpec {
   bool may_sign_revocations = false;
   std::optional<AmdExtensions> amd;
 };
+
+// SubjectPublicKeyInfo in DER of the P-384 key of a label.
+der::Der EcPublicKeyInfo(std::string_view label);
 
 // Returns the certificate in DER, signed by `issuer_key` (RSASSA-PSS, SHA-384).
 der::Der MakeCertificate(const CertificateSpec& spec, const RsaKey& issuer_key);

@@ -3,10 +3,8 @@
 
 #include <cstring>
 
-#include "base/core/bytes.h"
-#include "base/crypto/sha512.h"
 #include "vmpl-switch/abi/snp_report.h"
-#include "vmpl-switch/emulator/chip/report_signer.h"
+#include "vmpl-switch/emulator/chip/label_key.h"
 #include "vmpl-switch/emulator/chip/sim_chip.h"
 
 // chain_data.S
@@ -27,10 +25,6 @@ namespace {
 template <size_t size>
 void Copy(uint8_t (&to)[size], std::span<const std::byte, size> from) {
   std::memcpy(to, from.data(), size);
-}
-
-Result<void> SignWithSimVcek(snp_report& report) {
-  return SignReport(Sha384::Hash(BytesOf(kSimVcekLabel)), report);
 }
 
 }  // namespace
@@ -62,7 +56,7 @@ Result<void> MakeReport(const ReportFields& fields, std::span<const std::byte, 6
   }
   std::memcpy(report.current_version, kSimFirmwareVersion, sizeof(kSimFirmwareVersion));
   std::memcpy(report.committed_version, kSimFirmwareVersion, sizeof(kSimFirmwareVersion));
-  TRY(SignWithSimVcek(report));
+  TRY(SignReport(kSimVcekLabel, report));
   std::memcpy(out.data(), &report, sizeof(report));
   return {};
 }

@@ -2,8 +2,6 @@
 #include "vmpl-switch/emulator/chip/chip.h"
 
 #include <gtest/gtest.h>
-#include <mbedtls/ecdsa.h>
-#include <mbedtls/sha512.h>
 #include <mbedtls/x509_crt.h>
 
 #include <algorithm>
@@ -11,6 +9,8 @@
 #include <vector>
 
 #include "base/core/bytes.h"
+#include "base/crypto/ecdsa_p384.h"
+#include "base/crypto/sha512.h"
 #include "vmpl-switch/abi/snp_report.h"
 #include "vmpl-switch/emulator/chip/sim_chain.h"
 #include "vmpl-switch/emulator/chip/sim_chip.h"
@@ -42,28 +42,16 @@ bool SignatureHolds(const snp_report& report, const der::Der& vcek_der) {
   mbedtls_x509_crt vcek;
   mbedtls_x509_crt_init(&vcek);
   EXPECT_EQ(mbedtls_x509_crt_parse_der(&vcek, vcek_der.data(), vcek_der.size()), 0);
-  mbedtls_ecp_keypair* key = mbedtls_pk_ec(vcek.pk);
-  mbedtls_ecp_group group;
-  mbedtls_ecp_point point;
-  mbedtls_mpi d, r, s;
-  mbedtls_ecp_group_init(&group);
-  mbedtls_ecp_point_init(&point);
-  mbedtls_mpi_init(&d);
-  mbedtls_mpi_init(&r);
-  mbedtls_mpi_init(&s);
-  EXPECT_EQ(mbedtls_ecp_export(key, &group, &d, &point), 0);
-  EXPECT_EQ(mbedtls_mpi_read_binary_le(&r, report.signature_r, 72), 0);
-  EXPECT_EQ(mbedtls_mpi_read_binary_le(&s, report.signature_s, 72), 0);
-  uint8_t hash[48];
-  EXPECT_EQ(mbedtls_sha512(reinterpret_cast<const uint8_t*>(&report), 0x2a0, hash, 1), 0);
-  const bool holds = mbedtls_ecdsa_verify(&group, hash, sizeof(hash), &point, &r, &s) == 0;
-  mbedtls_mpi_free(&s);
-  mbedtls_mpi_free(&r);
-  mbedtls_mpi_free(&d);
-  mbedtls_ecp_point_free(&point);
-  mbedtls_ecp_group_free(&group);
+  const Result<EcdsaP384PublicKey> key =
+      EcdsaP384PublicKey::FromDer(std::as_bytes(std::span(vcek.pk_raw.p, vcek.pk_raw.len)));
   mbedtls_x509_crt_free(&vcek);
-  return holds;
+  EXPECT_TRUE(key.ok());
+  EcdsaP384Signature signature;
+  for (size_t i = 0; i < kP384ScalarSize; ++i) {
+    signature[i] = std::byte{report.signature_r[kP384ScalarSize - 1 - i]};
+    signature[kP384ScalarSize + i] = std::byte{report.signature_s[kP384ScalarSize - 1 - i]};
+  }
+  return key.value().Verify(Sha384::Hash(BytesOf(report).first(0x2a0)), signature).ok();
 }
 
 TEST(ChipTest, CommittedCertificatesAreTheOnesThatMakeChipMakes) {

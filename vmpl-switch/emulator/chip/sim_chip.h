@@ -22,7 +22,7 @@ inline constexpr std::string_view kSimChipId =
     "NSGX SIMULATED CHIP NO HARDWARE NSGX SIMULATED CHIP NO HARDWARE ";
 static_assert(kSimChipId.size() == 64);
 
-// The P-384 key that signs reports is SHA-384 of this text.
+// Of the key that signs reports; see label_key.h.
 inline constexpr std::string_view kSimVcekLabel = "NSGX simulated VCEK";
 
 }  // namespace nsgx::chip

@@ -2,7 +2,6 @@
 #include "vmpl-switch/emulator/chip/sim_keys.h"
 
 #include <mbedtls/bignum.h>
-#include <mbedtls/ecp.h>
 
 #include <algorithm>
 #include <cstring>
@@ -134,33 +133,6 @@ bool RsaKey::IsValid() const {
          mbedtls_mpi_is_prime_ext(p.get(), kPrimalityRounds, Stream::Fill, &stream) == 0 &&
          mbedtls_mpi_is_prime_ext(q.get(), kPrimalityRounds, Stream::Fill, &stream) == 0 &&
          mbedtls_rsa_check_privkey(&rsa_) == 0;
-}
-
-std::array<std::byte, 48> EcPrivateKey(std::string_view label) {
-  return Sha384::Hash(BytesOf(label));
-}
-
-std::vector<uint8_t> EcPublicKeyInfo(std::string_view label) {
-  using namespace der;
-  const std::array<std::byte, 48> private_key = EcPrivateKey(label);
-  Mpi d({reinterpret_cast<const uint8_t*>(private_key.data()), private_key.size()});
-  Stream stream = {Sha512::Hash(BytesOf(label))};
-  mbedtls_ecp_group group;
-  mbedtls_ecp_point point;
-  mbedtls_ecp_group_init(&group);
-  mbedtls_ecp_point_init(&point);
-  std::vector<uint8_t> encoded(97);
-  size_t size = 0;
-  CHECK(mbedtls_ecp_group_load(&group, MBEDTLS_ECP_DP_SECP384R1) == 0);
-  CHECK(mbedtls_ecp_check_privkey(&group, d.get()) == 0);
-  CHECK(mbedtls_ecp_mul(&group, &point, d.get(), &group.G, Stream::Fill, &stream) == 0);
-  CHECK(mbedtls_ecp_point_write_binary(&group, &point, MBEDTLS_ECP_PF_UNCOMPRESSED, &size,
-                                       encoded.data(), encoded.size()) == 0);
-  CHECK(size == encoded.size());
-  mbedtls_ecp_point_free(&point);
-  mbedtls_ecp_group_free(&group);
-  return Element(kSequence, {Element(kSequence, {Oid("1.2.840.10045.2.1"), Oid("1.3.132.0.34")}),
-                             BitString(encoded)});
 }
 
 }  // namespace nsgx::chip

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The keys of the simulated chip and of the authorities above it. None of them is secret: each follows from a label by the
-// rules here, so that everybody who builds NSGX has the same ones and no private key lies in the repository.
+// The keys of the authorities above the simulated chip. None of them is secret: each follows from a label by the rules here, so that
+// everybody who builds NSGX has the same ones and no private key lies in the repository.
 //
-// For build-time programs and tests; exceptions and CHECK report what cannot happen to a correct recipe.
+// For build-time programs and tests; CHECK reports what cannot happen to a correct recipe.
 #pragma once
 
 #include <mbedtls/rsa.h>
@@ -54,10 +54,5 @@ class RsaKey {
   mutable mbedtls_rsa_context rsa_;  // signing updates its blinding values
   mutable std::map<std::vector<uint8_t>, std::vector<uint8_t>> signatures_;  // by message
 };
-
-// The P-384 private key of a label, big-endian: SHA-384(label).
-std::array<std::byte, 48> EcPrivateKey(std::string_view label);
-// SubjectPublicKeyInfo in DER of the P-384 key of a label.
-std::vector<uint8_t> EcPublicKeyInfo(std::string_view label);
 
 }  // namespace nsgx::chip
