@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory of the library OS itself: small objects and runs of pages. Apart from the program's malloc, so that neither can wait
-// for the other. Grows from the top of the enclave's address range downward; nothing of it is visible to munmap.
+// Memory of the library OS itself: small objects and runs of pages. Apart from the program's
+// malloc, so that neither can wait for the other. Grows from the top of the enclave's address range
+// downward; nothing of it is visible to munmap.
 //
-// May be called with ticks off and with locks held, except from an exception that came out of this very code. Locks taken
-// inside: last in every order.
+// May be called with ticks off and with locks held, except from an exception that came out of this
+// very code. Locks taken inside: last in every order.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +19,8 @@
 
 namespace nsgx::libos {
 
-// `size` bytes, aligned to 16, or to 64 for sizes of 64 and more; not cleared. Null when memory is out.
+// `size` bytes, aligned to 16, or to 64 for sizes of 64 and more; not cleared. Null when memory is
+// out.
 [[nodiscard]] void* KernelAllocate(size_t size);
 // Gives memory of KernelAllocate back; null is nothing.
 void KernelFree(void* memory);
@@ -26,7 +28,8 @@ void KernelFree(void* memory);
 // `count` adjacent pages, page-aligned. Null when memory is out.
 enum class PageContents { kZero, kAny };
 [[nodiscard]] std::byte* KernelAllocatePages(size_t count, PageContents contents);
-// Gives back pages of KernelAllocatePages; a run may be given back in parts.
+// Gives back pages of KernelAllocatePages. A run of up to 256 pages may be given back in parts, a
+// longer one as a whole only.
 void KernelFreePages(std::byte* pages, size_t count);
 
 // An object of the library OS. ENOMEM.
@@ -51,7 +54,7 @@ void Delete(T* object) {
 // How much there is, for sysinfo and statistics.
 struct KernelHeapStats {
   uint64_t committed_bytes;
-  uint64_t used_page_bytes;
+  uint64_t used_bytes;  // in pages that are handed out
 };
 KernelHeapStats GetKernelHeapStats();
 
