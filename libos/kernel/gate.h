@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the library OS asks of the SEH itself, without an exit: pages, random bytes, the clock. Answers come from the SEH and
-// are trusted as it is. gate.cc implements it through slot.gate; unit tests implement it in memory.
+// What the library OS asks of the SEH itself, without an exit: pages, random bytes, the clock.
+// Answers come from the SEH and are trusted as it is. gate.cc implements it through slot.gate; unit
+// tests implement it in memory.
 #pragma once
 
 #include <cstddef>
@@ -21,12 +22,13 @@ enum class Rights : uint32_t {
   kReadExecute = NSGX_PERMISSION_READ | NSGX_PERMISSION_EXECUTE,
 };
 
-// Addresses and sizes are multiples of the page size and lie in the enclave's range. A call that fails changes nothing.
+// Addresses and sizes are multiples of the page size and lie in the enclave's range. A call that
+// fails changes nothing.
 //
 // Commit makes pages usable that were not, zero at first touch. Errors: kNoMemory, kAlreadyExists.
 Result<void> Commit(uint64_t address, uint64_t size, Rights rights);
-// Changes rights of committed pages. Errors: kBadState (some page is not committed), kPermissionDenied (image pages: more
-// rights than they had).
+// Changes rights of committed pages. Errors: kBadState (some page is not committed),
+// kPermissionDenied (image pages: more rights than they had).
 Result<void> Protect(uint64_t address, uint64_t size, Rights rights);
 // Scrubs committed pages and gives them back.
 Result<void> Trim(uint64_t address, uint64_t size);

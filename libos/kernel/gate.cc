@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "libos/kernel/gate.h"
+
+#include "libos/kernel/cpu.h"
+#include "vmpl-switch/abi/slot.h"
+
+namespace nsgx::libos::gate {
+namespace {
+
+constexpr size_t kMaxEntropy = 256;
+
+int64_t Call(uint64_t call, uint64_t a0, uint64_t a1, uint64_t a2) {
+  using Gate = int64_t (*)(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
+  return reinterpret_cast<Gate>(ThisSlot().gate)(call, a0, a1, a2, 0, 0);
+}
+
+Result<void> CallForStatus(uint64_t call, uint64_t a0, uint64_t a1, uint64_t a2) {
+  const int64_t result = Call(call, a0, a1, a2);
+  if (result < 0) {
+    return Error(static_cast<Status>(-result));
+  }
+  return {};
+}
+
+uint64_t AddressOf(const void* pointer) { return reinterpret_cast<uint64_t>(pointer); }
+
+}  // namespace
+
+Result<void> Commit(uint64_t address, uint64_t size, Rights rights) {
+  return CallForStatus(NSGX_GATE_COMMIT, address, size, static_cast<uint64_t>(rights));
+}
+
+Result<void> Protect(uint64_t address, uint64_t size, Rights rights) {
+  return CallForStatus(NSGX_GATE_PROTECT, address, size, static_cast<uint64_t>(rights));
+}
+
+Result<void> Trim(uint64_t address, uint64_t size) {
+  return CallForStatus(NSGX_GATE_TRIM, address, size, 0);
+}
+
+Result<void> Entropy(std::span<std::byte> out) {
+  while (!out.empty()) {
+    const size_t part = out.size() < kMaxEntropy ? out.size() : kMaxEntropy;
+    TRY(CallForStatus(NSGX_GATE_ENTROPY, AddressOf(out.data()), part, 0));
+    out = out.subspan(part);
+  }
+  return {};
+}
+
+Result<void> Clock(nsgx_clock* clock) {
+  return CallForStatus(NSGX_GATE_CLOCK, AddressOf(clock), 0, 0);
+}
+
+Result<void> SetHandlers(void (*exception_entry)(), void (*raw_syscall_entry)()) {
+  return CallForStatus(NSGX_GATE_SET_HANDLER, reinterpret_cast<uint64_t>(exception_entry),
+                       reinterpret_cast<uint64_t>(raw_syscall_entry), 0);
+}
+
+}  // namespace nsgx::libos::gate

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one process: its threads by number, and how it ends.
+#pragma once
+
+#include <cstdint>
+
+#include "libos/kernel/errno.h"
+#include "libos/kernel/thread.h"
+
+namespace nsgx::libos {
+
+inline constexpr int32_t kProcessId = 1;
+
+// Gives `thread` a number and makes it known. The first one gets kProcessId.
+void EnterThread(Thread& thread);
+// Nobody finds `thread` any more. Returns how many are left.
+uint32_t RemoveThread(Thread& thread);
+
+// Calls `each` for every thread, then `last`, all under the lock of the thread table.
+void ForEachThread(void (*each)(Thread& thread, void* context), void* context,
+                   void (*last)(void* context));
+// Calls `found` on the thread with this number, under the lock of the thread table. ESRCH.
+Result<void, Errno> WithThread(int32_t tid,
+                               Result<void, Errno> (*found)(Thread& thread, void* context),
+                               void* context);
+uint32_t ThreadCount();
+
+// The current thread is over: robust futexes, clear_child_tid, wake-ups. The last one ends the
+// process with `status`.
+[[noreturn]] void ExitCurrentThread(int32_t status);
+// The program is over.
+[[noreturn]] void ExitProcess(int32_t status);
+
+}  // namespace nsgx::libos

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// The system calls that are not about files: threads, signals, time, identity, memory. Each has
+// Linux's arguments, results and errors. They run in a thread of the program with ticks off, and
+// may sleep.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "libos/kernel/errno.h"
+#include "libos/kernel/linux_time.h"
+#include "libos/kernel/signal_types.h"
+#include "libos/kernel/user_memory.h"
+
+namespace nsgx::libos {
+
+// ---- threads: syscalls_thread.cc
+SysResult SysClone(uint64_t flags, uint64_t stack, UserOut<int32_t> parent_tid,
+                   UserOut<int32_t> child_tid,
+                   uint64_t thread_pointer);  // raw calls only; the C library has libos_clone
+SysResult SysExit(int32_t status);
+SysResult SysExitGroup(int32_t status);
+SysResult SysGettid();
+SysResult SysSetTidAddress(uint64_t address);
+SysResult SysSetRobustList(uint64_t head, size_t size);
+SysResult SysGetRobustList(int32_t tid, UserOut<uint64_t> head, UserOut<uint64_t> size);
+SysResult SysFutex(uint64_t address, uint32_t operation, uint32_t value, uint64_t timeout_or_count,
+                   uint64_t second_address, uint32_t third_value);
+SysResult SysSchedYield();
+SysResult SysSchedGetaffinity(int32_t tid, uint32_t size, UserOut<uint64_t> mask);
+SysResult SysSchedSetaffinity(int32_t tid, uint32_t size, UserIn<uint64_t> mask);
+SysResult SysSchedGetparam(int32_t tid, UserOut<int32_t> priority);
+SysResult SysSchedSetparam(int32_t tid, UserIn<int32_t> priority);
+SysResult SysSchedGetscheduler(int32_t tid);
+SysResult SysSchedSetscheduler(int32_t tid, int32_t policy, UserIn<int32_t> priority);
+SysResult SysSchedGetPriorityMax(int32_t policy);
+SysResult SysSchedGetPriorityMin(int32_t policy);
+SysResult SysSchedRrGetInterval(int32_t tid, UserOut<KernelTimespec> interval);
+SysResult SysGetpriority(int32_t which, int32_t who);
+SysResult SysSetpriority(int32_t which, int32_t who, int32_t value);
+SysResult SysGetcpu(UserOut<uint32_t> cpu, UserOut<uint32_t> node);
+SysResult SysMembarrier(int32_t command, uint32_t flags, int32_t cpu);
+SysResult SysArchPrctl(int32_t operation, uint64_t address);
+SysResult SysPrctl(int32_t operation, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5);
+
+// ---- signals: syscalls_signal.cc
+SysResult SysRtSigaction(int32_t signal, UserIn<SignalAction> action, UserOut<SignalAction> old,
+                         size_t mask_size);
+SysResult SysRtSigprocmask(int32_t how, UserIn<uint64_t> set, UserOut<uint64_t> old,
+                           size_t mask_size);
+SysResult SysRtSigpending(UserOut<uint64_t> set, size_t mask_size);
+SysResult SysRtSigsuspend(UserIn<uint64_t> mask, size_t mask_size);
+SysResult SysRtSigtimedwait(UserIn<uint64_t> set, UserOut<SignalInfo> info,
+                            UserIn<KernelTimespec> timeout, size_t mask_size);
+SysResult SysRtSigqueueinfo(int32_t pid, int32_t signal, UserIn<SignalInfo> info);
+SysResult SysRtTgsigqueueinfo(int32_t pid, int32_t tid, int32_t signal, UserIn<SignalInfo> info);
+SysResult SysRtSigreturn();
+SysResult SysSigaltstack(UserIn<SignalStack> stack, UserOut<SignalStack> old);
+SysResult SysKill(int32_t pid, int32_t signal);
+SysResult SysTkill(int32_t tid, int32_t signal);
+SysResult SysTgkill(int32_t pid, int32_t tid, int32_t signal);
+SysResult SysPause();
+
+// ---- time: syscalls_time.cc
+SysResult SysClockGettime(int32_t clock, UserOut<KernelTimespec> time);
+SysResult SysClockGetres(int32_t clock, UserOut<KernelTimespec> resolution);
+SysResult SysClockNanosleep(int32_t clock, int32_t flags, UserIn<KernelTimespec> time,
+                            UserOut<KernelTimespec> rest);
+SysResult SysNanosleep(UserIn<KernelTimespec> time, UserOut<KernelTimespec> rest);
+SysResult SysGettimeofday(UserOut<KernelTimeval> time, UserOut<int32_t> zone);
+SysResult SysTime(UserOut<int64_t> seconds);
+SysResult SysTimes(UserOut<int64_t> times);
+SysResult SysGetrusage(int32_t who, UserOut<int64_t> usage);
+
+// ---- identity and limits: syscalls_process.cc
+SysResult SysGetpid();
+SysResult SysGetppid();
+SysResult SysGetpgrp();
+SysResult SysGetpgid(int32_t pid);
+SysResult SysSetpgid(int32_t pid, int32_t group);
+SysResult SysGetsid(int32_t pid);
+SysResult SysSetsid();
+SysResult SysGetuid();
+SysResult SysGeteuid();
+SysResult SysGetgid();
+SysResult SysGetegid();
+SysResult SysGetresuid(UserOut<uint32_t> real, UserOut<uint32_t> effective,
+                       UserOut<uint32_t> saved);
+SysResult SysGetresgid(UserOut<uint32_t> real, UserOut<uint32_t> effective,
+                       UserOut<uint32_t> saved);
+SysResult SysSetuid(uint32_t id);
+SysResult SysSetgid(uint32_t id);
+SysResult SysSetreuid(uint32_t real, uint32_t effective);
+SysResult SysSetregid(uint32_t real, uint32_t effective);
+SysResult SysSetresuid(uint32_t real, uint32_t effective, uint32_t saved);
+SysResult SysSetresgid(uint32_t real, uint32_t effective, uint32_t saved);
+SysResult SysSetfsuid(uint32_t id);
+SysResult SysSetfsgid(uint32_t id);
+SysResult SysGetgroups(int32_t size, UserOut<uint32_t> groups);
+SysResult SysSetgroups(int32_t size, UserIn<uint32_t> groups);
+SysResult SysGetrlimit(uint32_t resource, UserOut<uint64_t> limit);
+SysResult SysSetrlimit(uint32_t resource, UserIn<uint64_t> limit);
+SysResult SysPrlimit64(int32_t pid, uint32_t resource, UserIn<uint64_t> limit,
+                       UserOut<uint64_t> old);
+SysResult SysUname(UserOut<std::byte> names);
+SysResult SysSysinfo(UserOut<std::byte> info);
+SysResult SysGetrandom(UserOut<std::byte> buffer, size_t size, uint32_t flags);
+
+// ---- memory: syscalls_memory.cc
+SysResult SysMmap(uint64_t address, size_t size, int32_t protection, int32_t flags, int32_t fd,
+                  uint64_t offset);
+SysResult SysMunmap(uint64_t address, size_t size);
+SysResult SysMprotect(uint64_t address, size_t size, int32_t protection);
+SysResult SysMremap(uint64_t address, size_t old_size, size_t new_size, uint32_t flags,
+                    uint64_t new_address);
+SysResult SysMadvise(uint64_t address, size_t size, int32_t advice);
+SysResult SysMsync(uint64_t address, size_t size, int32_t flags);
+SysResult SysMincore(uint64_t address, size_t size, UserOut<uint8_t> pages);
+SysResult SysBrk(uint64_t address);
+SysResult SysMlock(uint64_t address, size_t size);
+SysResult SysMlock2(uint64_t address, size_t size, uint32_t flags);
+SysResult SysMunlock(uint64_t address, size_t size);
+SysResult SysMlockall(uint32_t flags);
+SysResult SysMunlockall();
+
+}  // namespace nsgx::libos
