@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "libos/kernel/cpu_offsets.h"
+
+	.text
+	.hidden	libos_boot
+	.hidden	libos_enter_cpu
+
+/* The image's entry point.
+ * FROM: the SEH, once for each slot. STATE: the slot's stack, GS base = slot, ticks may come; slot 0: nothing is relocated.
+ * LIVE: rdi = struct nsgx_slot*. */
+	.globl	_nsgx_start
+	.type	_nsgx_start, @function
+_nsgx_start:
+	movb	$1, NSGX_SLOT_IRQ_OFF(%rdi)
+	xor	%ebp, %ebp
+	and	$-16, %rsp
+	cmpl	$0, NSGX_SLOT_INDEX(%rdi)
+	jne	.Lother
+	call	libos_boot
+	ud2
+.Lother:
+	call	libos_enter_cpu
+	ud2
+	.size	_nsgx_start, . - _nsgx_start
+
+/* void libos_start_main(stack = rdi)
+ * FROM: boot.cc. STATE: libOS, ticks off, kernel stack of the first thread. At `stack`, a multiple of 16, lie argc, argv,
+ * environment and auxiliary vector. The C library's __libc_start_main(main, argc, argv, 0, 0, 0) calls main and exits. */
+	.globl	libos_start_main
+	.hidden	libos_start_main
+	.type	libos_start_main, @function
+libos_start_main:
+	mov	%rdi, %rsp
+	mov	(%rdi), %esi
+	lea	8(%rdi), %rdx
+	lea	main(%rip), %rdi
+	xor	%ecx, %ecx
+	xor	%r8d, %r8d
+	xor	%r9d, %r9d
+	xor	%ebp, %ebp
+	movb	$0, %gs:NSGX_SLOT_IRQ_OFF
+	call	__libc_start_main
+	ud2
+	.size	libos_start_main, . - libos_start_main
+
+/* What a position-independent program's crt files define: the handle that its static destructors are registered with. */
+	.section .data.rel.ro, "aw", @progbits
+	.globl	__dso_handle
+	.hidden	__dso_handle
+	.balign	8
+__dso_handle:
+	.quad	0
+
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// What boot needs of the virtual file system, which implements it.
+#pragma once
+
+#include "base/core/result.h"
+#include "libos/kernel/errno.h"
+
+namespace nsgx::libos {
+
+// Mounts the file systems and opens the standard streams as descriptors 0 to 2. Once, before there
+// is a thread of the program; it may allocate, read time and random bytes, and does not sleep.
+// ENOMEM.
+Result<void, Errno> StartFiles();
+
+}  // namespace nsgx::libos
