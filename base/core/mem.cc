@@ -17,4 +17,6 @@ void* memset(void* target, int value, size_t size) { return nsgx::MemSet(target,
 
 int memcmp(const void* a, const void* b, size_t size) { return nsgx::MemCompare(a, b, size); }
 
+size_t strlen(const char* text) { return nsgx::MemTextSize(text); }
+
 }  // extern "C"

@@ -11,5 +11,6 @@ void* memcpy(void* __restrict target, const void* __restrict source, size_t size
 void* memmove(void* target, const void* source, size_t size);
 void* memset(void* target, int value, size_t size);
 int memcmp(const void* a, const void* b, size_t size);
+size_t strlen(const char* text);
 
 }  // extern "C"

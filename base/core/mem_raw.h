@@ -59,8 +59,8 @@ inline void CopySmall(std::byte* to, const std::byte* from, size_t size) {
 
 }  // namespace internal
 
-// The bodies of memcpy, memmove, memset and memcmp for worlds without a libc (`mem.cc`). They
-// require and return what the C functions of that name do.
+// The bodies of memcpy, memmove, memset, memcmp and strlen for worlds without a libc (`mem.cc`).
+// They require and return what the C functions of that name do.
 
 inline void* MemCopy(void* target, const void* source, size_t size) {
   if (size <= 16) {
@@ -117,6 +117,16 @@ inline int MemCompare(const void* a, const void* b, size_t size) {
     }
   }
   return 0;
+}
+
+inline size_t MemTextSize(const char* text) {
+  size_t size = 0;
+  while (text[size] != '\0') {
+    // Stops the compiler from recognising the loop and calling strlen.
+    asm volatile("" : : : "memory");
+    ++size;
+  }
+  return size;
 }
 
 }  // namespace nsgx

@@ -85,5 +85,11 @@ TEST(Mem, CompareFindsTheFirstDifference) {
   }
 }
 
+TEST(Mem, TextSize) {
+  EXPECT_EQ(MemTextSize(""), 0u);
+  EXPECT_EQ(MemTextSize("abc"), 3u);
+  EXPECT_EQ(MemTextSize("ab\0c"), 2u);
+}
+
 }  // namespace
 }  // namespace nsgx
