@@ -56,4 +56,20 @@ Result<void> SetHandlers(void (*exception_entry)(), void (*raw_syscall_entry)())
                        reinterpret_cast<uint64_t>(raw_syscall_entry), 0);
 }
 
+Result<void> MakeReport(const nsgx_report_request* request, nsgx_report* report) {
+  return CallForStatus(NSGX_GATE_REPORT, AddressOf(request), AddressOf(report), 0);
+}
+
+Result<void> VerifyReport(const nsgx_report* report) {
+  return CallForStatus(NSGX_GATE_VERIFY, AddressOf(report), 0, 0);
+}
+
+Result<void> DeriveKey(const nsgx_key_request* request, std::span<std::byte, 32> key) {
+  return CallForStatus(NSGX_GATE_KEY, AddressOf(request), AddressOf(key.data()), 0);
+}
+
+Result<void> MakeEvidence(std::span<const std::byte, 64> report_data, nsgx_evidence_core* evidence) {
+  return CallForStatus(NSGX_GATE_EVIDENCE, AddressOf(report_data.data()), AddressOf(evidence), 0);
+}
+
 }  // namespace nsgx::libos::gate

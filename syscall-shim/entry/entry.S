@@ -189,6 +189,13 @@ function libos_call_unmap_stack
 	jmp	.Lcall
 endfunction libos_call_unmap_stack
 
+/* int64_t libos_enter(handler = rdi, a1 to a5 = rsi, rdx, rcx, r8, r9, a6 = 8(rsp)): handler(handler, a1, ..., a6) as the handler of a call.
+ * FROM: parts of the library OS that only some programs link (libos/attest), and that therefore are not in the table. */
+function libos_enter
+	mov	%rdi, %r11
+	jmp	.Lcall
+endfunction libos_enter
+
 /* FROM: the SEH, in place of a `syscall` instruction in the program. STATE: program's stack, ticks on.
  * LIVE: everything; rcx = next rip, r11 = flags, rax = number, rdi, rsi, rdx, r10, r8, r9 = arguments. */
 function libos_raw_syscall_entry
