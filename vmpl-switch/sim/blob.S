@@ -160,6 +160,49 @@ nsgx_sim_blob_hammer:
         jb 1b
 7:      DONE
 
+/* Measurements: ARGUMENT times the same thing, without a check; RESULT: ticks of the time-stamp counter that it took. */
+.macro READ_TIME
+        lfence
+        rdtsc
+        shl $32, %rdx
+        or %rdx, %rax
+.endm
+.macro MEASURE_BEGIN name
+        .globl \name
+\name:
+        START
+        mov %fs:BLOB_ARGUMENT, %rbx
+        READ_TIME
+        mov %rax, %fs:BLOB_RESULT
+1:
+.endm
+.macro MEASURE_END
+        dec %rbx
+        jnz 1b
+        READ_TIME
+        sub %fs:BLOB_RESULT, %rax
+        mov %rax, %fs:BLOB_RESULT
+        DONE
+.endm
+        MEASURE_BEGIN nsgx_sim_blob_measure_host_call
+        mov $NSGX_GATE_HOST_CALL, %edi
+        mov $BLOB_HOST_CALL, %esi
+        call *%gs:NSGX_SLOT_GATE
+        MEASURE_END
+        MEASURE_BEGIN nsgx_sim_blob_measure_seh_call
+        mov $64, %edi
+        call *%gs:NSGX_SLOT_GATE
+        MEASURE_END
+        MEASURE_BEGIN nsgx_sim_blob_measure_syscall
+        mov $110, %eax
+        syscall
+        MEASURE_END
+        MEASURE_BEGIN nsgx_sim_blob_measure_exception
+        movq $2, %fs:BLOB_SKIP
+        xor %ecx, %ecx
+        mov (%rcx), %al
+        MEASURE_END
+
 /* Loads WANTED into all registers, spins ARGUMENT2 rounds, stores and compares; until TICKS + PENDING reach ARGUMENT. */
         .globl nsgx_sim_blob_registers
 nsgx_sim_blob_registers:

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vmpl-switch/sim/clock.h"
 
-#include <cpuid.h>
 #include <time.h>
 
 #include <algorithm>
@@ -40,29 +39,6 @@ ClockSample TakeSample() {
     }
   }
   return best;
-}
-
-// Returns the counter's rate as the processor or the hypervisor states it, or 0.
-uint64_t StatedTscKhz() {
-  uint32_t eax;
-  uint32_t ebx;
-  uint32_t ecx;
-  uint32_t edx;
-  // Crystal's frequency in ecx, ratio in ebx / eax.
-  if (__get_cpuid(0x15, &eax, &ebx, &ecx, &edx) != 0 && eax != 0 && ebx != 0 && ecx != 0) {
-    return uint64_t{ecx} * ebx / eax / 1000;
-  }
-  constexpr uint32_t kHypervisorBit = 1u << 31;
-  constexpr uint32_t kHypervisorLeaves = 0x40000000;
-  constexpr uint32_t kTimingLeaf = 0x40000010;
-  if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & kHypervisorBit) != 0) {
-    __cpuid(kHypervisorLeaves, eax, ebx, ecx, edx);
-    if (eax >= kTimingLeaf) {
-      __cpuid(kTimingLeaf, eax, ebx, ecx, edx);
-      return eax;
-    }
-  }
-  return 0;
 }
 
 uint64_t Multiplier(uint64_t ns, uint64_t ticks) {
@@ -120,7 +96,7 @@ uint64_t Clock::tsc_khz() const {
              : static_cast<uint64_t>((uint128{1'000'000} << 32) / clock_.multiplier);
 }
 
-void StartProcessClock() { g_clock.Start(TakeSample(), StatedTscKhz()); }
+void StartProcessClock(uint64_t stated_tsc_khz) { g_clock.Start(TakeSample(), stated_tsc_khz); }
 
 nsgx_clock ProcessClock() {
   nsgx_clock clock;

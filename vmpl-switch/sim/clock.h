@@ -49,7 +49,7 @@ uint64_t ToNanoseconds(const nsgx_clock& clock, uint64_t tsc);
 
 // The process' clock. Start it early: the longer it has run before the first use, the better its
 // first rate. A first use that comes too early waits 50 us.
-void StartProcessClock();
+void StartProcessClock(uint64_t stated_tsc_khz);
 nsgx_clock ProcessClock();
 uint64_t ProcessNow();
 uint64_t ProcessTscKhz();

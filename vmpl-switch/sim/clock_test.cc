@@ -90,7 +90,7 @@ TEST(Clock, LateSampleOfAnotherThreadDoesNotTurnItBack) {
 }
 
 TEST(ProcessClock, Goes) {
-  StartProcessClock();
+  StartProcessClock(0);
   const uint64_t first = ProcessNow();
   const uint64_t second = ProcessNow();
   EXPECT_GT(first, 0u);

@@ -4,8 +4,6 @@
 #include <cpuid.h>
 #include <sys/auxv.h>
 
-#include <algorithm>
-
 #include "base/core/log.h"
 #include "vmpl-switch/abi/slot.h"
 
@@ -16,10 +14,10 @@ struct CpuidResult {
   uint32_t eax, ebx, ecx, edx;
 };
 
+// Each call leaves to the hypervisor where there is one, which takes microseconds.
 CpuidResult Cpuid(uint32_t leaf, uint32_t subleaf = 0) {
-  CpuidResult result = {};
-  // Zero when the leaf does not exist.
-  __get_cpuid_count(leaf, subleaf, &result.eax, &result.ebx, &result.ecx, &result.edx);
+  CpuidResult result;
+  __cpuid_count(leaf, subleaf, result.eax, result.ebx, result.ecx, result.edx);
   return result;
 }
 
@@ -31,6 +29,7 @@ uint64_t ReadXcr0() {
 }
 
 constexpr uint32_t kOsXsave = 1u << 27;  // CPUID 1 ECX
+constexpr uint32_t kHypervisor = 1u << 31;
 constexpr uint32_t kOsKeys = 1u << 4;    // CPUID 7 ECX
 constexpr uint32_t kAvx512f = 1u << 16;  // CPUID 7 EBX
 constexpr uint32_t kAvx512bw = 1u << 30;
@@ -40,8 +39,25 @@ constexpr uint64_t kXcr0Avx = 1 << 2;
 constexpr uint64_t kXcr0Avx512 = 7 << 5;
 // Not AMX, which Linux gives only to a process that asks; not PKRU, which is the machine's own.
 constexpr uint64_t kXcr0Enclave = 3 | kXcr0Avx | kXcr0Avx512;
+constexpr uint32_t kUpperZmmComponent = 7;
 constexpr uint32_t kPkruComponent = 9;
 constexpr uint32_t kXsaveLegacySize = 576;  // x87, SSE and the header
+constexpr uint32_t kXsaveAvxSize = 256;     // always the next
+
+// Returns the rate of the time-stamp counter as the processor or the hypervisor states it, or 0.
+uint64_t StatedTscKhz(uint32_t last_leaf, bool has_hypervisor) {
+  constexpr uint32_t kTscLeaf = 0x15;
+  constexpr uint32_t kHypervisorLeaf = 0x40000000;
+  constexpr uint32_t kTimingLeaf = 0x40000010;
+  if (last_leaf >= kTscLeaf) {
+    // The crystal's frequency is in ecx, the ratio to it ebx / eax.
+    const CpuidResult tsc = Cpuid(kTscLeaf);
+    if (tsc.eax != 0 && tsc.ebx != 0 && tsc.ecx != 0) {
+      return uint64_t{tsc.ecx} * tsc.ebx / tsc.eax / 1000;
+    }
+  }
+  return has_hypervisor && Cpuid(kHypervisorLeaf).eax >= kTimingLeaf ? Cpuid(kTimingLeaf).eax : 0;
+}
 
 }  // namespace
 
@@ -50,7 +66,9 @@ Result<Cpu> DetectCpu() {
     LOG(kError, "sim: this machine needs FSGSBASE: a processor since 2012 and Linux 5.9");
     return Error(Status::kUnsupported);
   }
-  if ((Cpuid(1).ecx & kOsXsave) == 0) {
+  const uint32_t last_leaf = Cpuid(0).eax;
+  const CpuidResult basic = Cpuid(1);
+  if ((basic.ecx & kOsXsave) == 0 || last_leaf < 0xd) {
     LOG(kError, "sim: this machine needs XSAVE");
     return Error(Status::kUnsupported);
   }
@@ -61,20 +79,23 @@ Result<Cpu> DetectCpu() {
   if (cpu.has_keys) {
     cpu.pkru_offset = Cpuid(0xd, kPkruComponent).ebx;
   }
-  cpu.vectors = (cpu.xcr0 & kXcr0Avx) != 0 ? VectorLevel::kAvx : VectorLevel::kSse;
-  if ((cpu.xcr0 & kXcr0Avx512) == kXcr0Avx512 && (extended.ebx & kAvx512f) != 0) {
-    if ((extended.ebx & kAvx512vl) == 0 || (extended.ebx & kAvx512bw) == 0) {
+  cpu.stated_tsc_khz = StatedTscKhz(last_leaf, (basic.ecx & kHypervisor) != 0);
+  cpu.vectors = VectorLevel::kSse;
+  cpu.xsave_size = kXsaveLegacySize;
+  if ((cpu.xcr0 & kXcr0Avx) != 0) {
+    cpu.vectors = VectorLevel::kAvx;
+    cpu.xsave_size += kXsaveAvxSize;
+  }
+  if ((cpu.xcr0 & kXcr0Avx512) != 0) {
+    constexpr uint32_t kNeeded = kAvx512f | kAvx512bw | kAvx512vl;
+    if ((extended.ebx & kNeeded) != kNeeded || (cpu.xcr0 & kXcr0Avx512) != kXcr0Avx512) {
       LOG(kError, "sim: AVX-512 without its VL and BW parts");
       return Error(Status::kUnsupported);
     }
     cpu.vectors = VectorLevel::kAvx512;
-  }
-  cpu.xsave_size = kXsaveLegacySize;
-  for (uint32_t component = 2; component < 8; ++component) {
-    if ((cpu.xcr0 >> component & 1) != 0) {
-      const CpuidResult area = Cpuid(0xd, component);
-      cpu.xsave_size = std::max(cpu.xsave_size, area.ebx + area.eax);
-    }
+    // The last of the components that an enclave may use.
+    const CpuidResult area = Cpuid(0xd, kUpperZmmComponent);
+    cpu.xsave_size = area.ebx + area.eax;
   }
   if (cpu.xsave_size > NSGX_SLOT_FRAME_SIZE - NSGX_FRAME_XSAVE) {
     LOG(kError, "sim: XSAVE area of ", cpu.xsave_size, " bytes");

@@ -31,6 +31,22 @@ Result<void> ReserveAt(std::byte* start, size_t size) {
   return {};
 }
 
+Result<std::byte*> Allocate(size_t size, int key) {
+  const long result = Call(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, kReserveFlags, kNoFile, 0);
+  if (Failed(result)) {
+    return Error(Status::kNoMemory);
+  }
+  std::byte* memory = reinterpret_cast<std::byte*>(result);
+  if (key != kNoKey) {
+    const Result<void> tagged = Protect(memory, size, PROT_READ | PROT_WRITE, key);
+    if (!tagged.ok()) {
+      Unmap(memory, size);
+      return Error(tagged.error());
+    }
+  }
+  return memory;
+}
+
 void Unmap(std::byte* start, size_t size) { CHECK(Call(SYS_munmap, Word(start), size) == 0); }
 
 Result<void> Protect(std::byte* start, size_t size, int protection, int key) {

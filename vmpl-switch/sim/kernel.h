@@ -10,6 +10,8 @@
 
 namespace nsgx::sim::kernel {
 
+inline constexpr int kNoKey = -1;
+
 // Negative results are -errno. The instruction lies in this program's own text, as the range form
 // of Syscall User Dispatch wants it.
 inline long Call(long number, uint64_t a0 = 0, uint64_t a1 = 0, uint64_t a2 = 0, uint64_t a3 = 0,
@@ -32,11 +34,12 @@ inline uint64_t Word(const volatile void* pointer) { return reinterpret_cast<uin
 Result<std::byte*> Reserve(size_t size);
 // The same in a place that is reserved already, whatever lies there: contents are gone afterwards.
 Result<void> ReserveAt(std::byte* start, size_t size);
+// Memory that can be read and written, zeroed; with `key` a protection key or kNoKey.
+Result<std::byte*> Allocate(size_t size, int key);
 void Unmap(std::byte* start, size_t size);
 
 // `protection` is PROT_*; `key` a protection key or kNoKey. kNoMemory: too many mappings, or the
 // system overcommits nothing.
-inline constexpr int kNoKey = -1;
 Result<void> Protect(std::byte* start, size_t size, int protection, int key);
 
 }  // namespace nsgx::sim::kernel

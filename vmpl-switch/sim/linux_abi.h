@@ -58,6 +58,9 @@ struct KernelAction {
   uint64_t mask;
 };
 inline constexpr uint64_t kActionHasRestorer = 0x04000000;
+inline constexpr uint64_t kDefaultAction = 0;
+inline constexpr uint64_t kIgnoreAction = 1;
+inline constexpr uint64_t kFirstRealTimeSignal = 32;
 inline constexpr uint64_t kSignalMaskSize = 8;
 inline constexpr uint64_t kSignalCount = 64;
 

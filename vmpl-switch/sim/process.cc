@@ -11,6 +11,7 @@
 
 #include "base/core/check.h"
 #include "base/core/spinlock.h"
+#include "vmpl-switch/sim/clock.h"
 #include "vmpl-switch/sim/linux_abi.h"
 #include "vmpl-switch/sim/signals.h"
 #include "vmpl-switch/sim/syscall_trap.h"
@@ -75,6 +76,7 @@ SyscallTrap ChooseTrap(const Options& options) {
 
 Result<void> Set(Process& process, const Options& options) {
   process.cpu = TRY(DetectCpu());
+  StartProcessClock(process.cpu.stated_tsc_khz);
   process.cpu.has_keys = process.cpu.has_keys && options.use_keys;
   AllocateKeys(process);
   process.trap = ChooseTrap(options);

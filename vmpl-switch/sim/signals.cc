@@ -120,6 +120,15 @@ Cause CauseOf(const Interrupted& state) {
   return cause;
 }
 
+seh::Permissions NeededFor(const Cause& cause) {
+  constexpr uint64_t kWrite = 2;
+  constexpr uint64_t kFetch = 0x10;
+  if ((cause.error_code & kFetch) != 0) {
+    return seh::Permissions::kReadExecute;
+  }
+  return (cause.error_code & kWrite) != 0 ? seh::Permissions::kReadWrite : seh::Permissions::kRead;
+}
+
 nsgx_frame* FrameOf(nsgx_slot* slot) {
   return reinterpret_cast<nsgx_frame*>(reinterpret_cast<std::byte*>(slot) + NSGX_SLOT_FRAME_OFFSET);
 }
@@ -246,6 +255,16 @@ class Handler {
   }
 
   uint8_t Exception(const Cause& cause) {
+    if (cause.number == NSGX_CAUSE_PAGE_FAULT) {
+      switch (block_.vcpu->seh->HandleFault(cause.address, NeededFor(cause))) {
+        case FaultAnswer::kDeliver:
+          break;
+        case FaultAnswer::kRetry:
+          return 1;
+        case FaultAnswer::kEnd:
+          return End(cause);
+      }
+    }
     Count(&VcpuCounters::exceptions);
     const uint64_t entry = block_.vcpu->seh->exception_entry();
     // Nobody there, nowhere to put it, or code in a segment that a frame cannot describe.
@@ -317,11 +336,10 @@ class Handler {
 void PassOnToPrevious(int signal, siginfo_t& info, ucontext_t& context) {
   KernelAction& previous = g_previous[static_cast<size_t>(signal)];
   const bool is_synchronous = IsSynchronous(signal, info);
-  if (previous.handler == reinterpret_cast<uint64_t>(SIG_IGN) && !is_synchronous) {
+  if (previous.handler == kIgnoreAction && !is_synchronous) {
     return;
   }
-  if (previous.handler != reinterpret_cast<uint64_t>(SIG_DFL) &&
-      previous.handler != reinterpret_cast<uint64_t>(SIG_IGN)) {
+  if (previous.handler != kDefaultAction && previous.handler != kIgnoreAction) {
     // Whether it takes one argument or three, the convention is the same.
     reinterpret_cast<void (*)(int, siginfo_t*, void*)>(previous.handler)(signal, &info, &context);
     return;

@@ -279,6 +279,26 @@ std::array<uint64_t, 6> RunFault(TestEnclave& enclave, uint64_t routine, uint64_
   return exit;
 }
 
+TEST(Switch, SehSeesPageFaultsFirst) {
+  TestEnclave enclave(nsgx_sim_blob_fault);
+  FakeSeh& seh = enclave.seh();
+  seh.special_address_ = enclave.address(BLOB_READ_ONLY + 4096);
+  seh.special_answer_ = FaultAnswer::kRetry;
+  seh.on_special_fault_ = [&] {
+    CHECK(kernel::Protect(enclave.base() + BLOB_READ_ONLY + 4096, 4096, PROT_READ,
+                          CurrentProcess().enclave_key)
+              .ok());
+  };
+  EXPECT_EQ(RunFault(enclave, BLOB_FAULT_READ, seh.special_address_)[0], NSGX_GATE_DONE);
+  EXPECT_EQ(enclave.Read(BLOB_EXCEPTIONS), 0u);
+
+  TestEnclave bad(nsgx_sim_blob_fault);
+  bad.seh().special_address_ = bad.address(BLOB_READ_ONLY + 4096);
+  bad.seh().special_answer_ = FaultAnswer::kEnd;
+  EXPECT_EQ(RunFault(bad, BLOB_FAULT_READ, bad.seh().special_address_)[0],
+            uint64_t{SIM_EXIT_EXCEPTION});
+}
+
 TEST(Switch, ExceptionInTheHandlerEndsTheEnclave) {
   TestEnclave enclave(nsgx_sim_blob_fault);
   enclave.Write(BLOB_ACTION, BLOB_ACTION_FAULT);

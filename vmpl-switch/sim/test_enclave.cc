@@ -31,6 +31,17 @@ int64_t FakeSeh::GateCall(uint32_t slot, uint64_t call, const std::array<uint64_
   return call == kFakeSehCall ? static_cast<int64_t>(arguments[0] + 1) : -1;
 }
 
+FaultAnswer FakeSeh::HandleFault(uint64_t address, seh::Permissions needed) {
+  static_cast<void>(needed);
+  if (address != special_address_ || special_address_ == 0) {
+    return FaultAnswer::kDeliver;
+  }
+  if (on_special_fault_) {
+    on_special_fault_();
+  }
+  return special_answer_;
+}
+
 TestEnclave::TestEnclave(const char* routine, uint32_t slots, bool with_handlers,
                          const std::array<uint64_t, 2>& host_calls) {
   const Process& process = CurrentProcess();

@@ -18,7 +18,9 @@ extern "C" {
 extern const char nsgx_sim_blob_begin[], nsgx_sim_blob_end[];
 extern const char nsgx_sim_blob_first[], nsgx_sim_blob_leave[], nsgx_sim_blob_hammer[],
     nsgx_sim_blob_registers[], nsgx_sim_blob_step[], nsgx_sim_blob_fault[],
-    nsgx_sim_blob_exception[], nsgx_sim_blob_raw[];
+    nsgx_sim_blob_exception[], nsgx_sim_blob_raw[], nsgx_sim_blob_measure_host_call[],
+    nsgx_sim_blob_measure_seh_call[], nsgx_sim_blob_measure_syscall[],
+    nsgx_sim_blob_measure_exception[];
 }
 
 namespace nsgx::sim {
@@ -29,11 +31,16 @@ inline constexpr uint64_t kFakeSehCall = 64;
 class FakeSeh final : public SehCalls {
  public:
   int64_t GateCall(uint32_t slot, uint64_t call, const std::array<uint64_t, 5>& arguments) override;
+  FaultAnswer HandleFault(uint64_t address, seh::Permissions needed) override;
   uint64_t exception_entry() const override { return exception_entry_; }
   uint64_t syscall_entry() const override { return syscall_entry_; }
 
   uint64_t exception_entry_ = 0;
   uint64_t syscall_entry_ = 0;
+  // What HandleFault answers for this address, after calling the function.
+  uint64_t special_address_ = 0;
+  FaultAnswer special_answer_ = FaultAnswer::kDeliver;
+  std::function<void()> on_special_fault_;
   uint64_t bad_thread_pointers_ =
       0;  // calls in which the host's thread-local variables were not the host's
 };

@@ -2,7 +2,6 @@
 #include "vmpl-switch/sim/thread.h"
 
 #include <pthread.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -24,14 +23,14 @@ constinit thread_local ThreadBlock* t_block = nullptr;
 constinit pthread_once_t g_key_once = PTHREAD_ONCE_INIT;
 constinit pthread_key_t g_key = 0;
 
-// The signals of this process that have a handler other than ours.
+// The signals of this process that have a handler other than ours. Asked once: a call for each
+// signal.
 uint64_t ForeignHandlers() {
-  KernelAction action = {};
   uint64_t set = 0;
-  for (uint64_t signal = 1; signal <= kSignalCount; ++signal) {
+  for (uint64_t signal = 1; signal < kFirstRealTimeSignal; ++signal) {
+    KernelAction action = {};
     if (kernel::Call(SYS_rt_sigaction, signal, 0, kernel::Word(&action), kSignalMaskSize) == 0 &&
-        action.handler != kernel::Word(reinterpret_cast<void*>(SIG_DFL)) &&
-        action.handler != kernel::Word(reinterpret_cast<void*>(SIG_IGN)) &&
+        action.handler != kDefaultAction && action.handler != kIgnoreAction &&
         action.handler != SignalEntry()) {
       set |= uint64_t{1} << (signal - 1);
     }
@@ -56,28 +55,7 @@ void Detach(void* argument) {
   DisarmSyscallTrap(CurrentProcess().trap);
   kernel::Call(SYS_sigaltstack, kernel::Word(&block->previous_stack), 0);
   t_block = nullptr;
-  kernel::Unmap(reinterpret_cast<std::byte*>(block), SIM_BLOCK_SIZE);
-}
-
-// Memory of SIM_BLOCK_SIZE aligned to it.
-Result<std::byte*> AllocateBlock() {
-  std::byte* reserved = TRY(kernel::Reserve(2 * SIM_BLOCK_SIZE));
-  const HostVirt begin = AddressOf<HostVirt>(reserved);
-  std::byte* block = PointerTo<std::byte>(CheckedAlignUp(begin, SIM_BLOCK_SIZE).value());
-  if (block != reserved) {
-    kernel::Unmap(reserved, static_cast<size_t>(block - reserved));
-  }
-  std::byte* end = reserved + 2 * SIM_BLOCK_SIZE;
-  if (block + SIM_BLOCK_SIZE != end) {
-    kernel::Unmap(block + SIM_BLOCK_SIZE, static_cast<size_t>(end - block) - SIM_BLOCK_SIZE);
-  }
-  const Result<void> usable =
-      kernel::Protect(block, SIM_BLOCK_SIZE, PROT_READ | PROT_WRITE, kernel::kNoKey);
-  if (!usable.ok()) {
-    kernel::Unmap(block, SIM_BLOCK_SIZE);
-    return Error(usable.error());
-  }
-  return block;
+  kernel::Unmap(block->room, 2 * SIM_BLOCK_SIZE);
 }
 
 }  // namespace
@@ -87,15 +65,20 @@ Result<ThreadBlock*> AttachThread() {
     return t_block;
   }
   const Process& process = CurrentProcess();
-  std::byte* memory = TRY(AllocateBlock());
+  // Twice the size has room for an aligned block. What is left over is never touched, so it costs
+  // nothing.
+  std::byte* room = TRY(kernel::Allocate(2 * SIM_BLOCK_SIZE, kernel::kNoKey));
+  std::byte* memory =
+      PointerTo<std::byte>(CheckedAlignUp(AddressOf<HostVirt>(room), SIM_BLOCK_SIZE).value());
   ThreadBlock* block = new (memory) ThreadBlock{};
   block->magic = SIM_BLOCK_MAGIC_VALUE;
   asm volatile("rdfsbase %0" : "=r"(block->host_fs));
   block->pkru_inside = process.pkru_inside;
   block->has_keys = process.has_keys() ? 1 : 0;
   block->timer = -1;
+  block->room = room;
 
-  const uint64_t foreign = ForeignHandlers();
+  static const uint64_t foreign = ForeignHandlers();
   kernel::Call(SYS_rt_sigprocmask, SIG_BLOCK, kernel::Word(&foreign), 0, kSignalMaskSize);
   const stack_t stack = {
       .ss_sp = memory + SIM_BLOCK_STACK_OFFSET, .ss_flags = 0, .ss_size = SIM_BLOCK_STACK_SIZE};

@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 #include "vmpl-switch/abi/slot.h"
@@ -34,6 +35,7 @@ struct ThreadBlock {
   VcpuPage* vcpu;  // null: has not entered yet
   int timer;       // Linux' id of the tick timer; -1: none
   stack_t previous_stack;
+  std::byte* room;  // the mapping that holds this block
 };
 
 }  // namespace nsgx::sim

@@ -69,9 +69,6 @@ Result<Vcpu> Vcpu::Create(SehCalls& seh, uint32_t slot_index, nsgx_slot& slot,
   page->host_calls = host_calls;
   page->seh = &seh;
   page->slot_index = slot_index;
-  uint32_t* slot_vcpu =
-      reinterpret_cast<uint32_t*>(reinterpret_cast<std::byte*>(&slot) + SIM_SLOT_VCPU);
-  *slot_vcpu = index;
   return Vcpu(index, page, &slot);
 }
 
@@ -96,6 +93,7 @@ void Vcpu::PrepareFirstEntry(uint64_t entry, uint64_t stack_top) {
   std::byte* slot = reinterpret_cast<std::byte*>(slot_);
   *reinterpret_cast<uint64_t*>(slot + SIM_SLOT_RSP) = kernel::Word(stack);
   *reinterpret_cast<uint64_t*>(slot + SIM_SLOT_FS) = 0;
+  *reinterpret_cast<uint32_t*>(slot + SIM_SLOT_VCPU) = index_;
 }
 
 void Vcpu::Bind(ThreadBlock& block) {

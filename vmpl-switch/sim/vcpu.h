@@ -14,9 +14,9 @@ namespace nsgx::sim {
 // One thread slot of an enclave, seen from the host: owns its VcpuPage and SEH stack.
 class Vcpu {
  public:
-  // Makes the vCPU for `slot`, number `slot_index` of the enclave that `seh` answers for. It may
-  // make the host calls whose bits are set. Errors: kNoMemory  all kMaxVcpus are in use, or Linux
-  // has no memory.
+  // Makes the vCPU for `slot`, whose memory need not be there yet, number `slot_index` of the
+  // enclave that `seh` answers for. It may make the host calls whose bits are set. Errors:
+  // kNoMemory  all kMaxVcpus are in use, or Linux has no memory.
   static Result<Vcpu> Create(SehCalls& seh, uint32_t slot_index, nsgx_slot& slot,
                              const std::array<uint64_t, 2>& host_calls);
   Vcpu(Vcpu&& other) noexcept;

@@ -5,11 +5,18 @@
 #include <cstdint>
 
 #include "vmpl-switch/abi/slot.h"
+#include "vmpl-switch/seh/machine.h"
 #include "vmpl-switch/sim/layout.h"
 
 namespace nsgx::sim {
 
 struct ThreadBlock;
+
+enum class FaultAnswer {
+  kDeliver,  // the enclave's own affair
+  kRetry,    // the SEH has done something about it
+  kEnd,      // the enclave must not go on
+};
 
 // The SEH as the switch sees it: one for each enclave. Lies in SEH memory.
 class SehCalls {
@@ -18,6 +25,9 @@ class SehCalls {
   // SEH stack, everything accessible.
   virtual int64_t GateCall(uint32_t slot, uint64_t call,
                            const std::array<uint64_t, 5>& arguments) = 0;
+  // The enclave lacked the right `needed` at `address`, anywhere. Called from signal handlers, with
+  // everything accessible.
+  virtual FaultAnswer HandleFault(uint64_t address, seh::Permissions needed) = 0;
   // What NSGX_GATE_SET_HANDLER set, 0 before. Read from signal handlers.
   virtual uint64_t exception_entry() const = 0;
   virtual uint64_t syscall_entry() const = 0;
