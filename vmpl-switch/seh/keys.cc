@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vmpl-switch/seh/keys.h"
 
+#include <string_view>
+
 #include "base/core/bytes.h"
 #include "base/core/scope_exit.h"
 #include "base/crypto/constant_time.h"
@@ -10,6 +12,13 @@
 
 namespace nsgx::seh {
 namespace {
+
+// What each derivation is for. Constants, so that nothing has to count their characters at run
+// time.
+constexpr std::string_view kSealingKeyLabel = "NSGX sealing key v1";
+constexpr std::string_view kReportKeyLabel = "NSGX report key v1";
+constexpr std::string_view kEvidenceKeyLabel = "NSGX SEH key v1";  // abi/report.h
+constexpr std::string_view kEvidenceDrbgLabel = "NSGX evidence v1";
 
 // Says what a sealing key is for. Every field parts keys.
 struct SealingKeyInfo {
@@ -107,7 +116,7 @@ Result<void> KeyStore::DeriveKey(const nsgx_report_body& owner, const nsgx_key_r
   const ScopeExit wipe([&] { SecureZero(root); });
   TRY(Get(&KeyStore::root_, root,
           [&](std::span<std::byte, 32> out) { return machine_.RootKey(out); }));
-  return Hkdf(root, BytesOf("NSGX sealing key v1"), BytesOf(info), key);
+  return Hkdf(root, BytesOf(kSealingKeyLabel), BytesOf(info), key);
 }
 
 Result<void> KeyStore::ReportKey(const uint8_t (&target)[32], std::span<std::byte, 32> key) {
@@ -115,7 +124,7 @@ Result<void> KeyStore::ReportKey(const uint8_t (&target)[32], std::span<std::byt
   const ScopeExit wipe([&] { SecureZero(secret); });
   TRY(Get(&KeyStore::report_, secret,
           [&](std::span<std::byte, 32> out) { return machine_.Random(out); }));
-  return Hkdf(secret, BytesOf("NSGX report key v1"), std::as_bytes(std::span(target)), key);
+  return Hkdf(secret, BytesOf(kReportKeyLabel), std::as_bytes(std::span(target)), key);
 }
 
 Result<void> KeyStore::MakeReport(const nsgx_report_body& owner, const nsgx_report_request& request,
@@ -146,7 +155,7 @@ Result<KeyStore::EvidenceKey> KeyStore::MakeEvidenceKey(Drbg& drbg) {
   EvidenceKey made{TRY(EcdsaP384PrivateKey::Generate(drbg)), {}};
   // abi/report.h: SHA-512("NSGX SEH key v1" || public key || svn).
   Sha512 hash;
-  hash.Update(BytesOf("NSGX SEH key v1"));
+  hash.Update(BytesOf(kEvidenceKeyLabel));
   hash.Update(made.key.public_key().raw());
   hash.Update(BytesOf(kSehSvn));
   TRY(machine_.HardwareReport(hash.Finish(), made.hardware_report));
@@ -174,7 +183,7 @@ Result<void> KeyStore::MakeEvidence(const nsgx_report_body& owner,
                                     nsgx_evidence_core& evidence) {
   MachineEntropy entropy(machine_);
   Drbg drbg;
-  TRY(drbg.Seed(entropy, BytesOf("NSGX evidence v1")));
+  TRY(drbg.Seed(entropy, BytesOf(kEvidenceDrbgLabel)));
   const EvidenceKey& key = *TRY(GetEvidenceKey(drbg));
   evidence.body = WithReportData(owner, report_data.data());
   const EcdsaP384Signature signature =
