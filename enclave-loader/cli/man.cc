@@ -40,6 +40,10 @@ std::string Head(std::string_view name, unsigned section, std::string_view summa
 }
 
 void AppendParagraph(std::string& out, std::string_view term, std::string_view text) {
+  if (text.find('\n') != std::string_view::npos) {
+    out += ".PP\n.EX\n" + Escape(text) + "\n.EE\n";
+    return;
+  }
   out += term.empty() ? ".PP\n" : ".TP\n.B " + Escape(term) + "\n";
   out += Escape(text) + "\n";
 }

@@ -31,6 +31,7 @@ struct Command {
 };
 
 // A section of the man page besides the usual ones: paragraphs, each with a term in front or none.
+// Several lines are an example and stay as they are.
 struct Paragraph {
   std::string_view term;
   std::string_view text;

@@ -9,6 +9,7 @@
 #include "base/core/bytes.h"
 #include "base/core/check.h"
 #include "base/core/checked.h"
+#include "vmpl-switch/image/signature.h"
 
 namespace nsgx::loader {
 namespace {
@@ -272,18 +273,11 @@ Result<nsgx_signature, Refusal> Image::Signature() const {
   if (signature_part_.size != sizeof(nsgx_signature)) {
     return Refuse(Cause::kSignatureSize);
   }
-  nsgx_signature signature;
-  std::memcpy(&signature, BytesOf(signature_part_).data(), sizeof(signature));
-  if (signature.magic != NSGX_SIGNATURE_MAGIC) {
-    return Refuse(Cause::kSignatureMalformed);
-  }
-  if (signature.version > NSGX_SIGNATURE_VERSION) {
-    return Refuse(Cause::kSignatureNewer);
-  }
-  if (signature.version != NSGX_SIGNATURE_VERSION) {
-    return Refuse(Cause::kSignatureMalformed);
-  }
-  return signature;
+  const auto to_refusal = [](Status status) {
+    return Refusal{status == Status::kUnsupported ? Cause::kSignatureNewer
+                                                  : Cause::kSignatureMalformed};
+  };
+  return ParseSignature(BytesOf(signature_part_)).transform_error(to_refusal);
 }
 
 // ---- measurement
