@@ -37,7 +37,7 @@ std::vector<int> Values(const List& list) {
 
 class IntrusiveListTest : public testing::Test {
  protected:
-  ~IntrusiveListTest() override {
+  void TearDown() override {
     while (list_.PopFront() != nullptr) {
     }
   }

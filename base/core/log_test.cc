@@ -12,7 +12,7 @@ namespace {
 // The host backend reads its level from the environment each time.
 class Log : public testing::Test {
  protected:
-  ~Log() override { unsetenv("NSGX_LOG"); }
+  void TearDown() override { unsetenv("NSGX_LOG"); }
 
   static void WantLevel(const char* level) { ASSERT_EQ(setenv("NSGX_LOG", level, 1), 0); }
 };

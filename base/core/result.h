@@ -65,7 +65,7 @@ class [[nodiscard]] Result {
   constexpr Result(Result&&)
     requires std::is_trivially_move_constructible_v<T>
   = default;
-  Result(Result&& other)
+  Result(Result&& other) noexcept
     requires(!std::is_trivially_move_constructible_v<T>)
       : ok_(other.ok_) {
     if (ok_) {

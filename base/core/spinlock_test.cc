@@ -54,6 +54,7 @@ TEST(SpinLock, ExcludesOtherThreads) {
   constexpr int kThreads = 4;
   constexpr int kRounds = 20000;
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int i = 0; i < kThreads; ++i) {
     threads.emplace_back([&] {
       for (int round = 0; round < kRounds; ++round) {

@@ -36,7 +36,9 @@ Result<AesGcm256> AesGcm256::Make(std::span<const std::byte, kKeySize> key) {
   return gcm;
 }
 
-AesGcm256::AesGcm256(AesGcm256&& other) : keys_(other.keys_) { SecureZeroObject(other.keys_); }
+AesGcm256::AesGcm256(AesGcm256&& other) noexcept : keys_(other.keys_) {
+  SecureZeroObject(other.keys_);
+}
 
 AesGcm256::~AesGcm256() { SecureZeroObject(keys_); }
 

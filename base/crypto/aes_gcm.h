@@ -41,7 +41,7 @@ class AesGcm256 {
   // Errors: kUnsupported  the processor has no AES-NI.
   static Result<AesGcm256> Make(std::span<const std::byte, kKeySize> key);
 
-  AesGcm256(AesGcm256&& other);
+  AesGcm256(AesGcm256&& other) noexcept;
   AesGcm256(const AesGcm256&) = delete;
   AesGcm256& operator=(const AesGcm256&) = delete;
   // Overwrites the expanded key.

@@ -142,7 +142,7 @@ TEST_F(AesGcm, CounterCarries) {
   const Key key = MakeArray<Key>(Pattern(32, 2));
   const AesGcm256 gcm = AesGcm256::Make(key).value();
   const Nonce nonce = MakeArray<Nonce>(Pattern(12, 3));
-  const Bytes zeros(16 * 66000);
+  const Bytes zeros(size_t{16} * 66000);
   Bytes stream(zeros.size());
   static_cast<void>(gcm.Seal(nonce, {}, zeros, stream).value());
   mbedtls_gcm_context oracle;

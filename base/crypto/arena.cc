@@ -79,17 +79,17 @@ void Arena::MergeFreeBlocks() {
   while (offset < memory_.size()) {
     Block& block = BlockAt(offset);
     const size_t next_offset = offset + SizeAt(offset);
-    if (block.is_used) {
-      offset = next_offset;
-    } else if (next_offset == memory_.size()) {
+    if (!block.is_used && next_offset == memory_.size()) {
       block.size = Block::kToTheEnd;
       return;
-    } else if (Block& next = BlockAt(next_offset); next.is_used) {
-      offset = next_offset;
-    } else {
-      block.size = next.size == Block::kToTheEnd ? Block::kToTheEnd : block.size + next.size;
-      next.size = 0;  // the memory of a free block is zero
     }
+    if (block.is_used || BlockAt(next_offset).is_used) {
+      offset = next_offset;
+      continue;
+    }
+    Block& next = BlockAt(next_offset);
+    block.size = next.size == Block::kToTheEnd ? Block::kToTheEnd : block.size + next.size;
+    next.size = 0;  // the memory of a free block is zero
   }
 }
 

@@ -108,8 +108,10 @@ TEST_F(ArenaTest, BlocksNeverOverlapAndEverythingComesBack) {
 }
 
 TEST_F(ArenaTest, SeveralThreads) {
+  constexpr unsigned kThreads = 4;
   std::vector<std::thread> threads;
-  for (unsigned seed = 0; seed < 4; ++seed) {
+  threads.reserve(kThreads);
+  for (unsigned seed = 0; seed < kThreads; ++seed) {
     threads.emplace_back([this, seed] {
       std::mt19937 random(seed);
       for (int i = 0; i < 5000; ++i) {

@@ -129,7 +129,7 @@ Result<void> EcdsaP384PublicKey::Verify(const Sha384::Digest& digest,
 EcdsaP384PrivateKey::EcdsaP384PrivateKey(const Scalar& scalar, const EcdsaP384PublicKey& public_key)
     : scalar_(scalar), public_key_(public_key) {}
 
-EcdsaP384PrivateKey::EcdsaP384PrivateKey(EcdsaP384PrivateKey&& other)
+EcdsaP384PrivateKey::EcdsaP384PrivateKey(EcdsaP384PrivateKey&& other) noexcept
     : scalar_(other.scalar_), public_key_(other.public_key_) {
   SecureZeroObject(other.scalar_);
 }

@@ -74,7 +74,7 @@ class EcdsaP384PrivateKey {
   // Errors: as Generate.
   static Result<EcdsaP384PrivateKey> Derive(std::span<const std::byte, kSeedSize> seed, Drbg& drbg);
 
-  EcdsaP384PrivateKey(EcdsaP384PrivateKey&& other);
+  EcdsaP384PrivateKey(EcdsaP384PrivateKey&& other) noexcept;
   EcdsaP384PrivateKey(const EcdsaP384PrivateKey&) = delete;
   EcdsaP384PrivateKey& operator=(const EcdsaP384PrivateKey&) = delete;
   ~EcdsaP384PrivateKey();

@@ -13,7 +13,7 @@ namespace nsgx {
 
 // Enough for one ECDSA P-384 operation at a time on each of a few processors. One that finds it
 // full ends with kNoMemory.
-inline constexpr size_t kMbedtlsHeapSize = 32 * 1024;
+inline constexpr size_t kMbedtlsHeapSize = size_t{32} * 1024;
 
 // Makes mbedTLS take its memory from the arena from now on, in the whole program. Nothing to do in
 // the SEH.

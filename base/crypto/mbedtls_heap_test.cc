@@ -21,8 +21,8 @@ class MbedtlsHeap : public testing::Test {
  protected:
   static void SetUpTestSuite() { UseMbedtlsArena(); }
 
-  MbedtlsHeap() { EXPECT_TRUE(drbg_.Seed(entropy_, {}).ok()); }
-  ~MbedtlsHeap() override { EXPECT_EQ(MbedtlsArenaUsed(), 0u); }
+  void SetUp() override { ASSERT_TRUE(drbg_.Seed(entropy_, {}).ok()); }
+  void TearDown() override { EXPECT_EQ(MbedtlsArenaUsed(), 0u); }
 
   PatternEntropy entropy_;
   Drbg drbg_;

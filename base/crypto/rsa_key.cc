@@ -56,7 +56,7 @@ Result<void> Complete(Key& key, const RsaModulus& modulus, std::span<const std::
 
 }  // namespace
 
-RsaPrivateKey::RsaPrivateKey(RsaPrivateKey&& other)
+RsaPrivateKey::RsaPrivateKey(RsaPrivateKey&& other) noexcept
     : modulus_(other.modulus_), p_(other.p_), q_(other.q_) {
   SecureZeroObject(other.p_);
   SecureZeroObject(other.q_);

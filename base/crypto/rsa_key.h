@@ -33,7 +33,7 @@ class RsaPrivateKey {
   //         kNoMemory     the heap is full.
   static Result<RsaPrivateKey> FromPem(std::string_view pem);
 
-  RsaPrivateKey(RsaPrivateKey&& other);
+  RsaPrivateKey(RsaPrivateKey&& other) noexcept;
   RsaPrivateKey(const RsaPrivateKey&) = delete;
   RsaPrivateKey& operator=(const RsaPrivateKey&) = delete;
   ~RsaPrivateKey();

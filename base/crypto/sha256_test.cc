@@ -126,7 +126,7 @@ TEST(Sha256Compress, PathsAgreeBlockForBlock) {
       internal::Sha256State second = start;
       internal::Sha256State other = start;
       const std::byte* a = data.data() + offset;
-      const std::byte* b = a + 8 * 64;
+      const std::byte* b = a + size_t{8} * 64;
       internal::Sha256CompressPortable(portable, a, blocks);
       internal::Sha256CompressPortable(other, b, blocks);
       internal::Sha256CompressShaNi(one, a, blocks);

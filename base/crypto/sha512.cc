@@ -5,10 +5,10 @@
 
 #include "base/crypto/secure_zero.h"
 
-namespace nsgx {
+namespace nsgx::internal {
 namespace {
 
-constexpr size_t kBlockSize = Sha512::kBlockSize;
+constexpr size_t kBlockSize = 128;
 constexpr size_t kSizeFieldSize = 16;
 
 // Round constants, FIPS 180-4 section 4.2.3.
@@ -58,7 +58,7 @@ void StoreBigEndian(std::byte* to, uint64_t value) {
   __builtin_memcpy(to, &value, sizeof(value));
 }
 
-void Compress(std::array<uint64_t, 8>& state, const std::byte* blocks, size_t block_count) {
+void Compress(Sha512Core::State& state, const std::byte* blocks, size_t block_count) {
   for (; block_count != 0; --block_count, blocks += kBlockSize) {
     std::array<uint64_t, 16> w;
     for (size_t t = 0; t < 16; ++t) {
@@ -84,7 +84,7 @@ void Compress(std::array<uint64_t, 8>& state, const std::byte* blocks, size_t bl
         a = t1 + t2;
       }
     }
-    const std::array<uint64_t, 8> change = {a, b, c, d, e, f, g, h};
+    const Sha512Core::State change = {a, b, c, d, e, f, g, h};
     for (size_t i = 0; i < state.size(); ++i) {
       state[i] += change[i];
     }
@@ -93,16 +93,12 @@ void Compress(std::array<uint64_t, 8>& state, const std::byte* blocks, size_t bl
 
 }  // namespace
 
-template <size_t kSize>
-  requires(kSize == 48 || kSize == 64)
-Sha512Family<kSize>::~Sha512Family() {
+Sha512Core::~Sha512Core() {
   SecureZeroObject(state_);
   SecureZeroObject(block_);
 }
 
-template <size_t kSize>
-  requires(kSize == 48 || kSize == 64)
-void Sha512Family<kSize>::Update(std::span<const std::byte> data) {
+void Sha512Core::Update(std::span<const std::byte> data) {
   if (data.empty()) {
     return;
   }
@@ -126,9 +122,7 @@ void Sha512Family<kSize>::Update(std::span<const std::byte> data) {
   }
 }
 
-template <size_t kSize>
-  requires(kSize == 48 || kSize == 64)
-Sha512Family<kSize>::Digest Sha512Family<kSize>::Finish() {
+void Sha512Core::Finish(const State& initial, std::span<std::byte> digest) {
   const size_t pending = size_ % kBlockSize;
   // 0x80, zeros up to sixteen bytes before the end of a block, the size in bits.
   std::array<std::byte, 2 * kBlockSize> end{};
@@ -138,25 +132,12 @@ Sha512Family<kSize>::Digest Sha512Family<kSize>::Finish() {
   StoreBigEndian(&end[block_count * kBlockSize - 8], size_ * 8);
   Compress(state_, end.data(), block_count);
   SecureZeroObject(end);
-  Digest digest;
-  for (size_t i = 0; i < kDigestSize / 8; ++i) {
+  for (size_t i = 0; i < digest.size() / 8; ++i) {
     StoreBigEndian(&digest[8 * i], state_[i]);
   }
-  state_ = kInitialState;
+  state_ = initial;
   size_ = 0;
   SecureZeroObject(block_);
-  return digest;
 }
 
-template <size_t kSize>
-  requires(kSize == 48 || kSize == 64)
-Sha512Family<kSize>::Digest Sha512Family<kSize>::Hash(std::span<const std::byte> data) {
-  Sha512Family hash;
-  hash.Update(data);
-  return hash.Finish();
-}
-
-template class Sha512Family<48>;
-template class Sha512Family<64>;
-
-}  // namespace nsgx
+}  // namespace nsgx::internal
