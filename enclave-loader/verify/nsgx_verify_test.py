@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs nsgx-verify on reports of real processors: exit status, rows, JSON, policy files, complaints.
 
-usage: nsgx_verify_test.py NSGX_VERIFY VECTORS
+usage: nsgx_verify_test.py NSGX_VERIFY VECTORS MANUAL
 """
 
 import json
@@ -11,7 +11,7 @@ import sys
 import tempfile
 import unittest
 
-NSGX_VERIFY, VECTORS = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2])
+NSGX_VERIFY, VECTORS, MANUAL = pathlib.Path(sys.argv[1]).resolve(), *map(pathlib.Path, sys.argv[2:4])
 MILAN = VECTORS / "roots/milan_ask_ark_asvk.pem"
 GOOD = ["--snp-report", VECTORS / "milan-trustee/test-report.bin", "--vcek", VECTORS / "milan-trustee/test-vcek.der",
         "--chain", MILAN, "--time", "2026-11-21"]
@@ -33,7 +33,7 @@ class NsgxVerifyTest(unittest.TestCase):
         status, out, err = verify(*GOOD)
         self.assertEqual((status, err), (VERIFIED, ""))
         self.assertIn("\nok       report-signature ", out)
-        self.assertRegex(out.splitlines()[-1], r"^verified: \d+ checks ok, \d+ skipped$")
+        self.assertRegex(out.splitlines()[-1], r"^verified: \d+ checks ok, \d+ skipped; ANY PROGRAM passes, .*; MAYBE OLD, ")
 
     def test_refused_names_the_first_failure(self):
         status, out, err = verify(*DEBUG)
@@ -52,6 +52,11 @@ class NsgxVerifyTest(unittest.TestCase):
         self.assertEqual(set(failed[0]), {"name", "meaning", "result", "expected", "got", "note"})
         verdict = json.loads(verify(*GOOD, "--json")[1])
         self.assertEqual((verdict["result"], verdict["first_failure"]), ("verified", None))
+
+    def test_manual_names_every_check(self):
+        checks = json.loads(verify(*GOOD, "--json")[1])["checks"]
+        for check in checks:
+            self.assertIn(f"`{check['name']}`", MANUAL.read_text())
 
     def test_expired(self):
         status, out, _ = verify(*GOOD[:-1], "2031-01-01")

@@ -35,6 +35,26 @@ std::string RowText(const Row& row) {
   return out;
 }
 
+bool IsSkipped(const Verdict& verdict, std::string_view name) {
+  const auto row = std::ranges::find(verdict.rows, name, &Row::name);
+  return row != verdict.rows.end() && row->outcome == Outcome::kSkipped;
+}
+
+// What "verified" does not mean, although one might think so.
+std::string Reservations(const Verdict& verdict) {
+  std::string out;
+  if (verdict.is_simulated) {
+    out += "; SIMULATED, no hardware protects this";
+  }
+  if (IsSkipped(verdict, "identity") && IsSkipped(verdict, "signer")) {
+    out += "; ANY PROGRAM passes, neither --identity nor --signer was given";
+  }
+  if (IsSkipped(verdict, "report-data")) {
+    out += "; MAYBE OLD, no --nonce was given";
+  }
+  return out;
+}
+
 std::string Summary(const Verdict& verdict) {
   const auto count = [&](Outcome outcome) {
     return std::ranges::count(verdict.rows, outcome, &Row::outcome);
@@ -42,8 +62,7 @@ std::string Summary(const Verdict& verdict) {
   const Row* failure = verdict.FirstFailure();
   if (failure == nullptr) {
     return "verified: " + std::to_string(count(Outcome::kOk)) + " checks ok, " +
-           std::to_string(count(Outcome::kSkipped)) + " skipped" +
-           (verdict.is_simulated ? "; SIMULATED, no hardware protects this" : "") + "\n";
+           std::to_string(count(Outcome::kSkipped)) + " skipped" + Reservations(verdict) + "\n";
   }
   std::string out = "refused: " + std::string(failure->name) + ": expected " + failure->expected +
                     ", got " + failure->got;

@@ -40,6 +40,16 @@ TEST(PrintTest, SummaryOfWhatIsVerified) {
       "\nverified: 1 checks ok, 2 skipped; SIMULATED, no hardware protects this\n"));
 }
 
+TEST(PrintTest, SummarySaysWhatVerifiedDoesNotMean) {
+  const Verdict verdict = {{{"identity", "", Outcome::kSkipped, "", "", ""},
+                            {"signer", "", Outcome::kSkipped, "", "", ""},
+                            {"report-data", "", Outcome::kSkipped, "", "", ""}},
+                           false};
+  EXPECT_TRUE(VerdictText(verdict).ends_with(
+      "\nverified: 0 checks ok, 3 skipped; ANY PROGRAM passes, neither --identity nor --signer was "
+      "given; MAYBE OLD, no --nonce was given\n"));
+}
+
 TEST(PrintTest, JsonEscapes) {
   const std::string json = VerdictJson(Example());
   EXPECT_NE(json.find(R"("result": "refused")"), std::string::npos);

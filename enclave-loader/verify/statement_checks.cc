@@ -4,6 +4,7 @@
 
 #include "base/core/bytes.h"
 #include "base/crypto/sha512.h"
+#include "enclave-loader/sign/development_key.h"
 #include "enclave-loader/verify/checks.h"
 #include "enclave-loader/verify/roots.h"
 #include "enclave-loader/verify/signature.h"
@@ -135,9 +136,19 @@ Finding CheckIdentity(const Evidence& evidence, const Policy& policy) {
                       "no identity was given (--identity): any program passes");
 }
 
+// The key that builds sign with is no secret, so as a signer it means nobody.
 Finding CheckSigner(const Evidence& evidence, const Policy& policy) {
-  return RequireOneOf(policy.signers, Field(evidence, &nsgx_report_body::signer),
-                      "no signer was given (--signer)");
+  const auto signer = Field(evidence, &nsgx_report_body::signer);
+  const bool is_development = signer && Hex(*signer) == loader::kDevelopmentSigner;
+  const std::string_view warning =
+      is_development ? ": it is the development key, which everybody has" : "";
+  Finding finding = RequireOneOf(policy.signers, signer,
+                                 "no signer was given (--signer)" + std::string(warning));
+  if (finding.outcome == Outcome::kOk && is_development && !policy.allow_simulated) {
+    return Require(false, "a key that is somebody's own", std::move(finding.got),
+                   "everybody has the development key and can sign any program with it");
+  }
+  return finding;
 }
 
 Finding CheckProduct(const Evidence& evidence, const Policy& policy) {

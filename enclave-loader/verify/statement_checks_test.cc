@@ -1,11 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstring>
 
+#include "base/core/hex.h"
+#include "enclave-loader/sign/development_key.h"
 #include "enclave-loader/verify/check_case.h"
 #include "vmpl-switch/abi/image.h"
 
 namespace nsgx::verify {
 namespace {
+
+Sha256Digest DevelopmentSigner() {
+  Sha256Digest signer;
+  CHECK(DecodeHex(loader::kDevelopmentSigner, signer).ok());
+  return signer;
+}
+
+void UseDevelopmentKey(EvidenceParts& parts) {
+  std::memcpy(parts.body.signer, DevelopmentSigner().data(), sizeof(parts.body.signer));
+}
 
 std::vector<Case> StatementCases() {
   const auto nothing = [](Policy&) {};
@@ -34,6 +46,14 @@ std::vector<Case> StatementCases() {
        [](Policy& policy) { policy.identities = {Other<32>()}; }, {"identity"}},
       {"AnotherSigner", NSGX_MACHINE_SNP, [](EvidenceParts&) {},
        [](Policy& policy) { policy.signers = {Other<32>()}; }, {"signer"}},
+      {"DevelopmentKeyOnHardware", NSGX_MACHINE_SNP, UseDevelopmentKey,
+       [](Policy& policy) {
+         policy.signers = {DevelopmentSigner()};
+         policy.allow_simulated = false;
+       },
+       {"signer"}},
+      {"DevelopmentKeyInTests", NSGX_MACHINE_SIM, UseDevelopmentKey,
+       [](Policy& policy) { policy.signers = {DevelopmentSigner()}; }, {}},
       {"AnotherProduct", NSGX_MACHINE_SNP, [](EvidenceParts&) {},
        [](Policy& policy) { policy.product_id = 8; }, {"product"}},
       {"OldEnclave", NSGX_MACHINE_SNP, [](EvidenceParts&) {},
