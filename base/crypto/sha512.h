@@ -50,7 +50,6 @@ inline constexpr Sha512Core::State kSha512Initial = {
 template <size_t kSize, const internal::Sha512Core::State& kInitial>
 class Sha512Family {
  public:
-  static constexpr size_t kDigestSize = kSize;
   using Digest = std::array<std::byte, kSize>;
 
   // Appends `data` to the message. A message has less than 2^61 bytes.
