@@ -155,6 +155,10 @@ class DownloadTest(FetchTest):
         with self.assertRaisesRegex(FetchError, "cannot be reached .*; .* answers 404; try again, or put the file"):
             download.download(self.cache, "a/a.tar", sha256(b"abc"), bases=bases)
 
+    def test_says_that_a_mirror_is_no_address(self):
+        with self.assertRaisesRegex(FetchError, "mirror is no address"):
+            download.download(self.cache, "a/a.tar", sha256(b"abc"), bases=["mirror"])
+
     def test_says_when_there_is_no_mirror(self):
         with self.assertRaisesRegex(MirrorError, "names no mirror; set NSGX_MIRROR"):
             download.download(self.cache, "a/a.tar", sha256(b"abc"), bases=[])

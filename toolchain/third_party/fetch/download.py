@@ -111,7 +111,9 @@ def _stream_to(path, url, name, sha256, prefix_bytes, opener):
             raise _Refused(f"answers {error.code}") from None
         except urllib.error.URLError as error:
             raise _Refused(f"cannot be reached ({error.reason})") from None
-        except (http.client.HTTPException, TimeoutError, ConnectionError) as error:
+        except ValueError:
+            raise _Refused("is no address") from None
+        except (http.client.HTTPException, OSError) as error:
             raise _Refused(f"broke off ({error or type(error).__name__})") from None
         if expected and done < expected:
             raise _Refused(f"broke off after {done} of {expected} bytes")
@@ -122,9 +124,8 @@ def _stream_to(path, url, name, sha256, prefix_bytes, opener):
 def download(cache, file, sha256, prefix_bytes=0, bases=None):
     """Returns the path of pool file `file` in the cache, fetched if need be.
 
-    Raises MirrorError if no mirror delivers it, and FetchError if it cannot be kept.
-
-    Requires the lock. Trusts no mirror: only bytes with the pinned hash are kept."""
+    Raises MirrorError if no mirror delivers it, and FetchError if it cannot be kept. Requires the lock.
+    Trusts no mirror: only bytes with the pinned hash are kept."""
     name = os.path.basename(file) + (f".first-{prefix_bytes}" if prefix_bytes else "")
     path = os.path.join(cache, name)
     if os.path.exists(path):
