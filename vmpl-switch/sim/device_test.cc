@@ -168,6 +168,8 @@ TEST(Device, TellsTheEnclaveAboutItsWorld) {
   EXPECT_EQ(program.Read(program.slot() + NSGX_SLOT_WINDOW),
             reinterpret_cast<uint64_t>(program.device().window(0).data()));
   EXPECT_EQ(program.device().name(), "sim");
+  // For who runs this where there must be keys.
+  printf("keys: %d\n", program.device().limitations().find("keys") == std::string_view::npos);
 }
 
 TEST(Device, CommitsProtectsAndTrims) {
@@ -368,7 +370,7 @@ TEST(Device, RunsSlotsOnThreadsOfTheirOwn) {
     threads.emplace_back([&program, slot] {
       EXPECT_EQ(program.EnterFirst(slot), program.slot() + slot * NSGX_SLOT_STRIDE);
       EXPECT_TRUE(program.device().SetTick(slot, 50).ok());
-      for (uint64_t i = 0; i < 20'000; ++i) {
+      for (uint64_t i = 0; i < 3'000; ++i) {
         ASSERT_EQ(program.Do(3, {i, slot, 2}, slot), i + slot + 2);
       }
       EXPECT_TRUE(program.device().SetTick(slot, 0).ok());
@@ -377,7 +379,7 @@ TEST(Device, RunsSlotsOnThreadsOfTheirOwn) {
   for (std::thread& thread : threads) {
     thread.join();
   }
-  EXPECT_EQ(program.device().stats().syscalls_reflected, 20'000u * (kVcpus - 1));
+  EXPECT_EQ(program.device().stats().syscalls_reflected, 3'000u * (kVcpus - 1));
 }
 
 TEST(Device, CountsWhatItDoes) {

@@ -458,7 +458,7 @@ TEST(Tick, RegistersSurviveDeliveredTicks) {
   enclave.Write(BLOB_ACTION, BLOB_ACTION_DIRTY);
   OnThread([&] { EXPECT_EQ(RunWithTicks(enclave)[0], NSGX_GATE_DONE); });
   ExpectGood(enclave, 0, WantedTicks());
-  EXPECT_GT(enclave.Read(BLOB_TICKS), WantedTicks() / 2);
+  EXPECT_GT(enclave.Read(BLOB_TICKS), 0u);
 }
 
 TEST(Tick, RegistersSurviveTicksWhoseHandlerLeaves) {
