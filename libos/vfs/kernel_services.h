@@ -7,23 +7,21 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <string_view>
 
 namespace nsgx::libos {
 
 class TextWriter;
 
-// Sends `signal` (SIGPIPE, SIGXFSZ) to the thread that makes the current system call.
+// Sends `signal`, one of these two, to the thread that makes the current system call.
+inline constexpr int32_t kBrokenPipeSignal = 13;  // SIGPIPE
+inline constexpr int32_t kFileSizeSignal = 25;    // SIGXFSZ
 void RaiseOnCurrentThread(int32_t signal);
 
 // Replaces the current thread's blocked signals, bit n - 1 for signal n, until it is on its way
 // back to the program: signals that the old mask blocks and `mask` does not are delivered first,
 // then the old mask returns. For ppoll and its kin.
 void BlockSignalsUntilReturn(uint64_t mask);
-
-// Random bytes from the library OS's generator, as getrandom has them.
-void FillRandom(std::span<std::byte> out);
 
 // What /proc tells of the process and the enclave. Writers append; they may take locks of their own
 // and must not use files.
@@ -44,6 +42,8 @@ void WriteCommandLine(TextWriter& out);
 void WriteEnvironment(TextWriter& out);
 // One line a mapping, in the format of /proc/self/maps.
 void WriteMappings(TextWriter& out);
+// As uname tells it.
+std::string_view KernelRelease();
 // Of the program, as argv[0] or the configuration has it; without slashes.
 std::string_view ProgramName();
 }  // namespace about

@@ -81,7 +81,7 @@ constexpr uint8_t DirectoryEntryType(uint32_t mode) {
   return static_cast<uint8_t>((mode & kS_IFMT) >> 12);
 }
 
-// struct stat
+// struct stat; headers of C libraries make macros of st_atime and its kin
 struct LinuxStat {
   uint64_t st_dev;
   uint64_t st_ino;
@@ -94,11 +94,11 @@ struct LinuxStat {
   int64_t st_size;
   int64_t st_blksize;
   int64_t st_blocks;
-  int64_t st_atime;
+  int64_t st_atime_sec;
   uint64_t st_atime_nsec;
-  int64_t st_mtime;
+  int64_t st_mtime_sec;
   uint64_t st_mtime_nsec;
-  int64_t st_ctime;
+  int64_t st_ctime_sec;
   uint64_t st_ctime_nsec;
   int64_t reserved[3];
 };
@@ -313,11 +313,6 @@ inline constexpr uint32_t kF_SEAL_EXEC = 32;
 
 // ioctl
 inline constexpr uint32_t kTCGETS = 0x5401;
-inline constexpr uint32_t kTCSETS = 0x5402;
-inline constexpr uint32_t kTCSETSW = 0x5403;
-inline constexpr uint32_t kTCSETSF = 0x5404;
-inline constexpr uint32_t kTIOCGPGRP = 0x540f;
-inline constexpr uint32_t kTIOCOUTQ = 0x5411;
 inline constexpr uint32_t kTIOCGWINSZ = 0x5413;
 inline constexpr uint32_t kFIONREAD = 0x541b;
 inline constexpr uint32_t kFIONBIO = 0x5421;

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "libos/vfs/pipe.h"
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#include "base/core/addr.h"
+#include "base/core/check.h"
+#include "libos/kernel/user_memory.h"
+#include "libos/mm/kernel_heap.h"
+#include "libos/vfs/anonymous.h"
+#include "libos/vfs/inode.h"
+#include "libos/vfs/sleep.h"
+
+namespace nsgx::libos {
+namespace {
+
+constexpr uint32_t kReadable = kPOLLIN | kPOLLRDNORM;
+constexpr uint32_t kWritable = kPOLLOUT | kPOLLWRNORM;
+
+// The inode of a pipe that has no name.
+class PipeInode final : public AnonymousInode {
+ public:
+  PipeInode() : AnonymousInode(PipeFileSystem(), kS_IFIFO | 0600) {}
+  Pipe* pipe() override { return &pipe_; }
+  // By way of /proc/self/fd: as a FIFO.
+  Result<void, Errno> Open(File& file) override { return pipe_.OpenFifo(file); }
+
+ private:
+  template <typename T>
+  friend void nsgx::libos::Delete(T* object);
+  ~PipeInode() = default;
+  void Destroy() override { Delete(this); }
+  std::string_view label() const override { return "pipe"; }
+
+  Pipe pipe_;
+};
+
+}  // namespace
+
+Pipe::~Pipe() {
+  if (ring_ != nullptr) {
+    KernelFreePages(ring_, capacity_ / kPageSize);
+  }
+}
+
+bool Pipe::EnsureRing() {
+  if (ring_ == nullptr) {
+    ring_ = KernelAllocatePages(capacity_ / kPageSize, PageContents::kAny);
+  }
+  return ring_ != nullptr;
+}
+
+void Pipe::AddEnd(File& file) {
+  if (file.may_read()) {
+    // Poll tells of a hang-up when this differs from the writers' count: always, but for a reader
+    // that came before all writers.
+    file.position = file.is_nonblocking() && writers_ == 0 ? writer_openings_ : UINT64_MAX;
+    ++readers_;
+    ++reader_openings_;
+    writers_waiting_.WakeAll();
+  }
+  if (file.may_write()) {
+    ++writers_;
+    ++writer_openings_;
+    readers_waiting_.WakeAll();
+  }
+}
+
+Result<void, Errno> Pipe::OpenFifo(File& file) {
+  lock_.Lock();
+  // From here on, Closed is called for this file.
+  file.set_object(*this);
+  if (!file.may_read() && file.may_write() && file.is_nonblocking() && readers_ == 0) {
+    file.set_object(file.inode());
+    lock_.Unlock();
+    return Error(Errno::kENXIO);
+  }
+  AddEnd(file);
+  if (file.is_nonblocking() || (file.may_read() && file.may_write())) {
+    lock_.Unlock();
+    return {};
+  }
+  const uint64_t seen = file.may_read() ? writer_openings_ : reader_openings_;
+  while (true) {
+    const uint32_t others = file.may_read() ? writers_ : readers_;
+    const uint64_t openings = file.may_read() ? writer_openings_ : reader_openings_;
+    if (others != 0 || openings != seen) {
+      lock_.Unlock();
+      return {};
+    }
+    TRY(SleepOnce(file.may_read() ? readers_waiting_ : writers_waiting_, lock_, true));
+    lock_.Lock();
+  }
+}
+
+void Pipe::OpenEnds() {
+  SpinLockGuard guard(lock_);
+  ++readers_;
+  ++writers_;
+  ++reader_openings_;
+  ++writer_openings_;
+}
+
+size_t Pipe::capacity() const {
+  SpinLockGuard guard(lock_);
+  return capacity_;
+}
+
+Result<size_t, Errno> Pipe::SetCapacity(size_t wanted) {
+  if (wanted > kMaxCapacity) {
+    return Error(Errno::kEPERM);
+  }
+  const size_t capacity = std::bit_ceil(std::max<size_t>(wanted, kPageSize));
+  std::byte* const fresh = KernelAllocatePages(capacity / kPageSize, PageContents::kAny);
+  if (fresh == nullptr) {
+    return Error(Errno::kENOMEM);
+  }
+  std::byte* old = fresh;
+  size_t old_capacity = capacity;
+  {
+    SpinLockGuard guard(lock_);
+    if (filled_ <= capacity) {
+      const size_t first = std::min(filled_, capacity_ - begin_);
+      if (filled_ != 0) {
+        std::copy_n(ring_ + begin_, first, fresh);
+        std::copy_n(ring_, filled_ - first, fresh + first);
+      }
+      old = std::exchange(ring_, fresh);
+      old_capacity = std::exchange(capacity_, capacity);
+      begin_ = 0;
+      writers_waiting_.WakeAll();
+      observers_.Notify(kWritable);
+    }
+  }
+  if (old != nullptr) {
+    KernelFreePages(old, old_capacity / kPageSize);
+  }
+  if (old == fresh) {
+    return Error(Errno::kEBUSY);
+  }
+  return capacity;
+}
+
+size_t Pipe::Drain(IoBuffer& to) {
+  size_t done = 0;
+  while (filled_ != 0 && to.remaining() != 0 && !to.faulted()) {
+    const size_t step = std::min({filled_, to.remaining(), capacity_ - begin_});
+    const size_t moved = to.Put({ring_ + begin_, step});
+    begin_ += moved;
+    if (begin_ == capacity_) {
+      begin_ = 0;
+    }
+    filled_ -= moved;
+    done += moved;
+  }
+  return done;
+}
+
+size_t Pipe::Fill(IoBuffer& from, size_t size) {
+  size_t done = 0;
+  while (done < size && !from.faulted()) {
+    const size_t end = (begin_ + filled_) % capacity_;
+    const size_t step = std::min({size - done, room(), capacity_ - end});
+    const size_t moved = from.Take({ring_ + end, step});
+    filled_ += moved;
+    done += moved;
+  }
+  return done;
+}
+
+Result<size_t, Errno> Pipe::Read(File&, IoBuffer& to, const IoRequest& request) {
+  lock_.Lock();
+  while (filled_ == 0) {
+    if (writers_ == 0) {
+      lock_.Unlock();
+      return size_t{0};
+    }
+    TRY(SleepOnce(readers_waiting_, lock_, request.wait));
+    lock_.Lock();
+  }
+  const size_t done = Drain(to);
+  if (done != 0) {
+    // A writer may wait for more room than there is now; it goes back to sleep then.
+    writers_waiting_.Wake(1);
+    observers_.Notify(kWritable);
+  }
+  if (filled_ != 0) {
+    // The wake-up that the writer gave to this thread serves another one too.
+    readers_waiting_.Wake(1);
+  }
+  lock_.Unlock();
+  return to.Outcome(done);
+}
+
+Result<size_t, Errno> Pipe::Write(File&, IoBuffer& from, const IoRequest& request) {
+  const size_t size = from.remaining();
+  // A small write goes in as a whole, or not at all.
+  const size_t least = size <= kPIPE_BUF ? size : 1;
+  size_t done = 0;
+  lock_.Lock();
+  while (true) {
+    if (readers_ == 0) {
+      lock_.Unlock();
+      if (done != 0) {
+        return done;
+      }
+      return Error(Errno::kEPIPE);
+    }
+    if (!EnsureRing()) {
+      lock_.Unlock();
+      return Error(Errno::kENOMEM);
+    }
+    if (room() >= (done == 0 ? least : 1)) {
+      const size_t moved = Fill(from, std::min(from.remaining(), room()));
+      done += moved;
+      if (moved != 0) {
+        readers_waiting_.Wake(1);
+        observers_.Notify(kReadable);
+      }
+      if (from.remaining() == 0 || from.faulted()) {
+        if (room() != 0) {
+          writers_waiting_.Wake(1);
+        }
+        lock_.Unlock();
+        return from.Outcome(done);
+      }
+      continue;
+    }
+    auto slept = SleepOnce(writers_waiting_, lock_, request.wait);
+    if (!slept.ok()) {
+      if (done != 0) {
+        return done;
+      }
+      return Error(slept.error());
+    }
+    lock_.Lock();
+  }
+}
+
+uint32_t Pipe::Poll(File& file, Observer* observer) {
+  SpinLockGuard guard(lock_);
+  if (observer != nullptr) {
+    observers_.Add(*observer);
+  }
+  uint32_t events = 0;
+  if (file.may_read()) {
+    if (filled_ != 0) {
+      events |= kReadable;
+    }
+    // Before the first writer of a FIFO has come, nothing has been hung up.
+    if (writers_ == 0 && writer_openings_ != file.position) {
+      events |= kPOLLHUP;
+    }
+  }
+  if (file.may_write()) {
+    if (room() >= kPIPE_BUF) {
+      events |= kWritable;
+    }
+    if (readers_ == 0) {
+      events |= kPOLLERR;
+    }
+  }
+  return events;
+}
+
+void Pipe::Unobserve(File&, Observer& observer) {
+  SpinLockGuard guard(lock_);
+  observers_.Remove(observer);
+}
+
+SysResult Pipe::Control(File&, uint32_t request, uint64_t argument) {
+  if (request != kFIONREAD) {
+    return Error(Errno::kENOTTY);
+  }
+  int32_t filled;
+  {
+    SpinLockGuard guard(lock_);
+    filled = static_cast<int32_t>(filled_);
+  }
+  TRY(nsgx::libos::Write(UserOut<int32_t>(argument), filled));
+  return 0;
+}
+
+void Pipe::Closed(File& file) {
+  std::byte* unused = nullptr;
+  size_t pages = 0;
+  {
+    SpinLockGuard guard(lock_);
+    if (file.may_read()) {
+      CHECK(readers_ != 0);
+      --readers_;
+    }
+    if (file.may_write()) {
+      CHECK(writers_ != 0);
+      --writers_;
+    }
+    if (readers_ == 0) {
+      writers_waiting_.WakeAll();
+      observers_.Notify(kPOLLERR | kWritable);
+    }
+    if (writers_ == 0) {
+      readers_waiting_.WakeAll();
+      observers_.Notify(kPOLLHUP);
+    }
+    if (readers_ == 0 && writers_ == 0) {
+      // What nobody has read is gone. A FIFO may live on.
+      unused = std::exchange(ring_, nullptr);
+      pages = capacity_ / kPageSize;
+      begin_ = filled_ = 0;
+    }
+  }
+  if (unused != nullptr) {
+    KernelFreePages(unused, pages);
+  }
+}
+
+Result<PipeEnds, Errno> MakePipe(uint32_t flags) {
+  Ref<PipeInode> inode = Ref<PipeInode>::Adopt(TRY(New<PipeInode>()));
+  Pipe& pipe = *inode->pipe();
+  // Both ends are there before either can be closed.
+  pipe.OpenEnds();
+  PipeEnds ends;
+  auto read = File::New(Ref<Inode>(inode.Clone()), pipe, kO_RDONLY | flags);
+  if (!read.ok()) {
+    return Error(read.error());
+  }
+  ends.read = std::move(read).value();
+  ends.write = TRY(File::New(Ref<Inode>(inode.Clone()), pipe, kO_WRONLY | flags));
+  return ends;
+}
+
+}  // namespace nsgx::libos

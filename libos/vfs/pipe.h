@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// A pipe: bytes from writers to readers, through a ring of pages. Behind pipe(2) and behind each
+// FIFO.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/core/result.h"
+#include "base/core/spinlock.h"
+#include "libos/kernel/errno.h"
+#include "libos/kernel/wait.h"
+#include "libos/vfs/file.h"
+
+namespace nsgx::libos {
+
+class Pipe final : public FileObject {
+ public:
+  static constexpr size_t kDefaultCapacity = 65536;
+  static constexpr size_t kMaxCapacity = 1 << 20;
+
+  constexpr Pipe() = default;
+  Pipe(const Pipe&) = delete;
+  Pipe& operator=(const Pipe&) = delete;
+  ~Pipe();
+
+  // Opens one end or both of a FIFO, by the access mode of `file`; waits for the other end. ENXIO:
+  // nobody reads, and not to wait. EINTR.
+  Result<void, Errno> OpenFifo(File& file);
+  // Both ends of pipe(2) at once.
+  void OpenEnds();
+
+  // F_GETPIPE_SZ, F_SETPIPE_SZ. EBUSY: more is in it than would fit. EPERM: too large. ENOMEM.
+  size_t capacity() const;
+  Result<size_t, Errno> SetCapacity(size_t capacity);
+
+  Result<size_t, Errno> Read(File& file, IoBuffer& to, const IoRequest& request) override;
+  Result<size_t, Errno> Write(File& file, IoBuffer& from, const IoRequest& request) override;
+  uint32_t Poll(File& file, Observer* observer) override;
+  void Unobserve(File& file, Observer& observer) override;
+  bool is_pollable() const override { return true; }
+  SysResult Control(File& file, uint32_t request, uint64_t argument) override;
+  void Closed(File& file) override;
+
+ private:
+  size_t room() const REQUIRES(lock_) { return capacity_ - filled_; }
+  bool EnsureRing() REQUIRES(lock_);
+  // Copy between ring and program as much as goes; a fault ends it.
+  size_t Drain(IoBuffer& to) REQUIRES(lock_);
+  size_t Fill(IoBuffer& from, size_t size) REQUIRES(lock_);
+  void AddEnd(File& file) REQUIRES(lock_);
+
+  // Held while the program's memory is copied: mapped files do not want it.
+  mutable SpinLock lock_;
+  WaitQueue readers_waiting_ GUARDED_BY(lock_);
+  WaitQueue writers_waiting_ GUARDED_BY(lock_);
+  ObserverList<> observers_ GUARDED_BY(lock_);
+  std::byte* ring_ GUARDED_BY(lock_) = nullptr;  // made by the first write
+  size_t capacity_ GUARDED_BY(lock_) = kDefaultCapacity;
+  size_t begin_ GUARDED_BY(lock_) = 0;
+  size_t filled_ GUARDED_BY(lock_) = 0;
+  uint32_t readers_ GUARDED_BY(lock_) = 0;
+  uint32_t writers_ GUARDED_BY(lock_) = 0;
+  // How often each end has been opened, for those who wait for the other end, which may be gone
+  // again when they look.
+  uint64_t reader_openings_ GUARDED_BY(lock_) = 0;
+  uint64_t writer_openings_ GUARDED_BY(lock_) = 0;
+};
+
+// The two ends of a new pipe; `flags`: O_NONBLOCK.
+struct PipeEnds {
+  Ref<File> read;
+  Ref<File> write;
+};
+Result<PipeEnds, Errno> MakePipe(uint32_t flags);
+
+}  // namespace nsgx::libos
