@@ -86,11 +86,10 @@ class _Refused(Exception):
 
 def _stream_to(path, url, name, sha256, prefix_bytes, opener):
     """Writes what `url` gives to `path` if its hash is right. With prefix_bytes only that many first bytes are asked for."""
-    request = urllib.request.Request(url)
-    if prefix_bytes:
-        request.add_header("Range", f"bytes=0-{prefix_bytes - 1}")
+    headers = {"Range": f"bytes=0-{prefix_bytes - 1}"} if prefix_bytes else {}
     with new_file(path) as out:
         try:
+            request = urllib.request.Request(url, headers=headers)
             with opener.open(request, timeout=_STALL_SECONDS) as reply:
                 length = int(reply.headers.get("Content-Length") or 0)
                 expected = min(length, prefix_bytes) if prefix_bytes else length
