@@ -18,6 +18,7 @@
 #include "libos/kernel/entry.h"
 #include "libos/kernel/gate.h"
 #include "libos/kernel/panic.h"
+#include "libos/kernel/process.h"
 #include "libos/kernel/random.h"
 #include "libos/kernel/scheduler.h"
 #include "libos/kernel/signal_frame.h"
@@ -159,6 +160,28 @@ uint64_t MakeMainStack(const LaunchStrings& strings, uint64_t wanted_size, uint6
   return *start;
 }
 
+// What BuildProgramStack has put at `stack`: argc, argv, null, environment, null.
+void LearnProgram(uint64_t stack) {
+  const uint64_t argc = *reinterpret_cast<const uint64_t*>(stack);
+  const char* const* const argv = reinterpret_cast<const char* const*>(stack) + 1;
+  const auto strings = [](const char* const* first, uint64_t count) {
+    if (count == 0) {
+      return std::string_view();
+    }
+    const char* const last = first[count - 1];
+    return std::string_view(*first,
+                            static_cast<size_t>(last - *first) + std::string_view(last).size() + 1);
+  };
+  const char* const* const environment = argv + argc + 1;
+  uint64_t variables = 0;
+  while (environment[variables] != nullptr) {
+    ++variables;
+  }
+  SetProgram({.arguments = strings(argv, argc),
+              .environment = strings(environment, variables),
+              .stack = stack});
+}
+
 void RunMain(Thread&) { libos_start_main(main_stack); }
 
 }  // namespace
@@ -170,7 +193,7 @@ void libos_boot(nsgx_slot* slot) {
   }
   const nsgx_boot& boot = *reinterpret_cast<const nsgx_boot*>(slot->boot);
   InitCpu(boot.vcpus);
-  SetImageRange(base, boot.image_size);
+  SetImageRange({.base = base, .size = boot.image_size});
   if (boot.magic != NSGX_BOOT_MAGIC || boot.version != kBootVersion || boot.base != base) {
     Panic("the SEH speaks another version of the boot information");
   }
@@ -195,6 +218,7 @@ void libos_boot(nsgx_slot* slot) {
   const LaunchStrings strings(config.value(), SpanAt<char>(boot.args, boot.args_size));
   main_stack =
       MakeMainStack(strings, config.value().main_stack_size(), boot.args_size + boot.config_size);
+  LearnProgram(main_stack);
   auto thread = MakeFirstThread();
   if (!thread.ok() || !StartFiles().ok()) {
     Panic("out of memory while starting");

@@ -43,12 +43,4 @@ libos_start_main:
 	ud2
 	.size	libos_start_main, . - libos_start_main
 
-/* What a position-independent program's crt files define: the handle that its static destructors are registered with. */
-	.section .data.rel.ro, "aw", @progbits
-	.globl	__dso_handle
-	.hidden	__dso_handle
-	.balign	8
-__dso_handle:
-	.quad	0
-
 	.section .note.GNU-stack, "", @progbits

@@ -41,16 +41,15 @@ void CheckFailed(const char* file, int line, const char* what) {
 namespace libos {
 namespace {
 
-constinit uint64_t image_base = 0;
-constinit uint64_t image_size = 0;
+constinit AddressRange image = {};
 
 struct CodeAddress {
   uint64_t address;
 };
 void AppendText(TextBuffer& out, const CodeAddress& code) {
-  if (code.address - image_base < image_size) {
+  if (code.address - image.base < image.size) {
     out.Append("image+");
-    nsgx::AppendText(out, Hex{code.address - image_base});
+    nsgx::AppendText(out, Hex{code.address - image.base});
   } else {
     nsgx::AppendText(out, Hex{code.address});
   }
@@ -82,10 +81,8 @@ std::string_view FaultReason(const SignalInfo& info) {
 
 }  // namespace
 
-void SetImageRange(uint64_t base, uint64_t size) {
-  image_base = base;
-  image_size = size;
-}
+void SetImageRange(AddressRange range) { image = range; }
+AddressRange ImageRange() { return image; }
 
 void Panic(const char* what) {
   LOG(kError, "library OS: ", what);

@@ -10,7 +10,12 @@
 namespace nsgx::libos {
 
 // Where the image lies, so that reports can name instructions by their offset in it.
-void SetImageRange(uint64_t base, uint64_t size);
+struct AddressRange {
+  uint64_t base;
+  uint64_t size;
+};
+void SetImageRange(AddressRange range);
+AddressRange ImageRange();
 
 // The library OS found itself broken. `what` is a literal.
 [[noreturn]] void PanicAtFrame(const char* what, const nsgx_frame& frame, uint64_t cause);

@@ -37,7 +37,12 @@ Thread* Find(int32_t tid) REQUIRES(table_lock) {
   return nullptr;
 }
 
+constinit ProgramFacts program = {};
+
 }  // namespace
+
+const ProgramFacts& Program() { return program; }
+void SetProgram(const ProgramFacts& facts) { program = facts; }
 
 void EnterThread(Thread& thread) {
   SpinLockGuard guard(table_lock);

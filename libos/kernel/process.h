@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "libos/kernel/errno.h"
 #include "libos/kernel/thread.h"
@@ -10,6 +11,19 @@
 namespace nsgx::libos {
 
 inline constexpr int32_t kProcessId = 1;
+// Of the Linux whose system calls these are.
+inline constexpr std::string_view kKernelRelease = "6.12.0-nsgx";
+
+// What the program was started with. Strings lie one behind the other, each with its NUL, on the
+// program's stack, where it may change them.
+struct ProgramFacts {
+  std::string_view arguments;
+  std::string_view environment;
+  uint64_t stack = 0;  // where it began
+};
+const ProgramFacts& Program();
+// Once, at boot.
+void SetProgram(const ProgramFacts& facts);
 
 // Gives `thread` a number and makes it known. The first one gets kProcessId.
 void EnterThread(Thread& thread);

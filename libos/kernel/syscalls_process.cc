@@ -279,17 +279,18 @@ SysResult SysSetrlimit(uint32_t resource, UserIn<uint64_t> limit) {
 // -------------------------------------------------------------------------------------------------
 
 SysResult SysUname(UserOut<std::byte> names) {
-  // struct utsname. The release is that of the Linux whose system calls these are.
+  // struct utsname.
   constexpr size_t kField = 65;
   struct Names {
     char system[kField] = "Linux";
     char node[kField] = "enclave";
-    char release[kField] = "6.12.0-nsgx";
+    char release[kField] = {};
     char version[kField] = "#1 NSGX";
     char machine[kField] = "x86_64";
     char domain[kField] = "(none)";
   };
-  const Names answer;
+  Names answer;
+  memcpy(answer.release, kKernelRelease.data(), kKernelRelease.size());
   TRY(CopyToUser(names.address(), std::as_bytes(std::span(&answer, 1))));
   return 0;
 }

@@ -288,7 +288,7 @@ function libos_exception_entry
 	pop	%rdi
 	cmp	$1, %rax
 	jb	libos_resume_program
-	je	.Lresume_library
+	je	libos_resume_library
 	/* The program was interrupted and there is more to do, on the thread's kernel stack, with ticks off. */
 	mov	%rax, %rsp
 	mov	%rax, %rbx
@@ -348,13 +348,15 @@ libos_return_begin:
 	.globl	libos_return_end
 	.hidden	libos_return_end
 libos_return_end:
+	ud2				/* not reached */
 endfunction libos_resume_program
 
 /* FROM: libos_exception_entry, after a fault inside the library OS that was mended. Ticks stay off. LIVE: rdi = frame. */
-.Lresume_library:
+function libos_resume_library
 	load_frame
 	movb	$0, %gs:NSGX_SLOT_IN_EXCEPTION
 	iretq
+endfunction libos_resume_library
 
 /* ---- threads ---------------------------------------------------------------------------------------------------- */
 
