@@ -6,6 +6,7 @@
 """
 
 import difflib
+import os
 import subprocess
 import sys
 
@@ -13,7 +14,9 @@ import sys
 def main():
     split = sys.argv.index("--")
     file, *options = sys.argv[1:split]
-    printed = subprocess.run(sys.argv[split + 1 :], stdout=subprocess.PIPE, check=True).stdout.decode()
+    # A program is given by its path, also where that has no slash in it.
+    program = [os.path.abspath(sys.argv[split + 1]), *sys.argv[split + 2 :]]
+    printed = subprocess.run(program, stdout=subprocess.PIPE, check=True).stdout.decode()
     if "--update" in options:
         with open(file, "w", encoding="utf-8") as stream:
             stream.write(printed)
