@@ -1,0 +1,57 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Exit statuses and last words of programs in an enclave: exit_test.py, run in the out folder."""
+
+import signal
+import subprocess
+import sys
+import unittest
+
+
+def run(*arguments):
+    return subprocess.run(["./nsgx-run", "ending.elf", *arguments], stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, timeout=60, check=False)
+
+
+class ExitTest(unittest.TestCase):
+
+    def ends(self, how, status, out=None, err=None):
+        done = run(how)
+        self.assertEqual(done.returncode, status, f"{how}: {done.stdout!r} {done.stderr!r}")
+        if out is not None:
+            self.assertEqual(done.stdout, out, how)
+        if err is not None:
+            self.assertIn(err, done.stderr, how)
+        return done
+
+    def test_statuses(self):
+        self.ends("return", 7, "static destructor\n")
+        self.ends("exit", 8, "atexit\nstatic destructor\n")
+        self.ends("quick_exit", 9, "")
+        self.ends("_exit", 300 & 0xff, "")
+        self.ends("exit_in_thread", 11, "static destructor\n")
+        self.ends("pthread_exit", 0, "last thread\nstatic destructor\n")
+        self.ends("ignored", 12)
+
+    def test_signals(self):
+        self.ends("abort", 128 + signal.SIGABRT)
+        self.ends("throw", 128 + signal.SIGABRT, err="nobody catches this")
+        self.ends("segv", 128 + signal.SIGSEGV, err="0x18")
+        self.ends("ill", 128 + signal.SIGILL)
+        self.ends("overflow", 128 + signal.SIGSEGV)
+        self.ends("kill", 128 + signal.SIGTERM)
+
+    def test_fork_is_refused_with_a_line(self):
+        done = self.ends("fork", 13, err="not implemented")
+        self.assertIn("fork", done.stderr)
+
+    def test_unknown_call_is_named_once(self):
+        done = self.ends("unknown_call", 14, err="shmget")
+        self.assertEqual(done.stderr.count("shmget"), 1)
+
+    def test_raw_syscall_is_answered_inside(self):
+        self.ends("raw_syscall", 15)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0]])
