@@ -21,6 +21,7 @@ constexpr Option kOptions[] = {
     {"--stats", "[=json]", "Prints numbers."},
     {"--quiet", "", "Prints less."},
     kHelpOption,
+    kVersionOption,
 };
 constexpr Operand kOperands[] = {{"IMAGE", "What to run."}};
 constexpr Command kOne[] = {{"", "", kOptions, kOperands}};
@@ -142,7 +143,8 @@ TEST(HelpTest, IsMadeFromTheTable) {
             "  --env NAME            Passes a variable.\n"
             "  --stats[=json]        Prints numbers.\n"
             "  --quiet               Prints less.\n"
-            "  --help                Prints this help.\n");
+            "  --help                Prints this help.\n"
+            "  --version             Prints the version.\n");
   EXPECT_NE(HelpText(kToolOfTwo).find("  take                  Takes things.\n"),
             std::string::npos);
 }
@@ -172,7 +174,8 @@ TEST(ManTest, IsMadeFromTheTable) {
       ".SH SYNOPSIS\n.B tool\n[OPTION...] IMAGE\n.br\n.SH DESCRIPTION\nDoes things.\n.SH OPTIONS\n"
       ".TP\n.B IMAGE\nWhat to run.\n.TP\n.B \\-\\-env NAME\nPasses a variable.\n"
       ".TP\n.B \\-\\-stats[=json]\nPrints numbers.\n.TP\n.B \\-\\-quiet\nPrints less.\n"
-      ".TP\n.B \\-\\-help\nPrints this help.\n.SH \"EXIT STATUS\"\n.TP\n.B 0\nWell.\n"
+      ".TP\n.B \\-\\-help\nPrints this help.\n"
+      ".TP\n.B \\-\\-version\nPrints the version.\n.SH \"EXIT STATUS\"\n.TP\n.B 0\nWell.\n"
       ".PP\n\\&.hidden text \\- with\\esigns\n");
 }
 

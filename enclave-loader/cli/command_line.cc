@@ -20,15 +20,21 @@ struct Found {
   std::vector<std::string> operands;
 };
 
+// Every tool answers these two by itself, whether its table shows them or not.
+bool IsCommonOption(const Option& option) {
+  return option.name == kHelpOption.name || option.name == kVersionOption.name;
+}
+
 void Declare(Found& found, const Command& command) {
   found.app->set_help_flag();
   found.app->add_flag("--help", found.help);
   for (const Option& option : command.options) {
     const std::string name(option.name);
+    if (IsCommonOption(option)) {
+      continue;
+    }
     if (option.value.empty()) {
-      if (option.name != kHelpOption.name) {
-        found.app->add_flag(name);
-      }
+      found.app->add_flag(name);
     } else {
       found.app->add_option(name, found.values[option.name]);
     }
@@ -94,7 +100,7 @@ CommandLine ParseOrExit(const Tool& tool, int argc, char** argv, int failure_sta
       fail("there is nothing to do with " + line.operands[command.operands.size()]);
     }
     for (const Option& option : command.options) {
-      if (found.app->count(std::string(option.name)) != 0) {
+      if (!IsCommonOption(option) && found.app->count(std::string(option.name)) != 0) {
         const auto value = found.values.find(option.name);
         line.options[option.name] = value == found.values.end() ? "" : value->second;
       }

@@ -62,7 +62,7 @@ void AppendCommand(std::string& out, const Command& command) {
   for (const Operand& operand : command.operands) {
     AppendRow(out, std::string(operand.name), operand.help);
   }
-  out += "\nOptions:\n";
+  out += command.operands.empty() ? "Options:\n" : "\nOptions:\n";
   for (const Option& option : command.options) {
     AppendRow(out, OptionSyntax(option), option.help);
   }
