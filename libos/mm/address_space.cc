@@ -20,14 +20,13 @@ constexpr uint64_t kLargePage = uint64_t{2} << 20;
 // Mappings up to this size are made usable at once, with the rest of the last large page; others at
 // their first touch.
 constexpr uint64_t kEagerSize = kLargePage;
-// Memory of mappings up to this size is kept when they end: clearing it is cheaper than getting it
-// again.
-constexpr uint64_t kKeepSize = uint64_t{1} << 20;
-constexpr uint64_t kMaxKept = uint64_t{64} << 20;
+// Up to this size, contents that are not needed any more are cleared rather than given back.
+constexpr uint64_t kClearSize = uint64_t{1} << 20;
+// Mappings up to this size are placed together, so that committing ahead serves the next.
+constexpr uint64_t kSmallSize = uint64_t{1} << 20;
 // The largest part of the range that brk may use.
 constexpr uint64_t kMaxBreak = uint64_t{1} << 30;
-// Small mappings are placed here, so that committing ahead serves the next; it is a wish, not a
-// border.
+// Where they are placed: it is a wish, not a border.
 constexpr uint64_t kSmallPart = 4;  // a quarter of the range
 
 uint64_t RoundUp(uint64_t value, uint64_t unit) { return (value + unit - 1) & ~(unit - 1); }
@@ -77,7 +76,7 @@ RegionTree::Hole AddressSpace::FindPlace(const MapRequest& request, uint64_t siz
       return hole;
     }
   }
-  if (IsWritable(request.rights) && size <= kKeepSize && request.file == nullptr) {
+  if (IsWritable(request.rights) && size <= kSmallSize && request.file == nullptr) {
     const RegionTree::Hole hole = regions_.FindHole(size, break_limit_, limit);
     if (hole.end != 0) {
       return hole;
@@ -201,77 +200,58 @@ Result<void, Errno> AddressSpace::CommitRun(uint64_t begin, uint64_t end, Rights
   if (!gate::Commit(begin, end - begin, rights).ok()) {
     return Error(Errno::kENOMEM);
   }
-  committed_.Set(begin, end, PageState::kClean);
+  committed_.Set(begin, end, true);
   committed_bytes_ += end - begin;
   return {};
 }
 
 void AddressSpace::TrimCommitted(uint64_t begin, uint64_t end) {
   for (uint64_t address = begin; address < end;) {
-    PageState state;
-    const uint64_t run_end = committed_.RunEnd(address, end, &state);
-    if (state != PageState::kUncommitted) {
-      // Runs differ in clean and dirty only; take both together.
-      uint64_t last = run_end;
-      while (last < end && committed_.Get(last) != PageState::kUncommitted) {
-        last = committed_.RunEnd(last, end, &state);
-      }
-      CHECK(gate::Trim(address, last - address).ok());
-      committed_.Set(address, last, PageState::kUncommitted);
-      committed_bytes_ -= last - address;
-      address = last;
-    } else {
-      address = run_end;
+    bool is_committed;
+    const uint64_t run_end = committed_.RunEnd(address, end, &is_committed);
+    if (is_committed) {
+      CHECK(gate::Trim(address, run_end - address).ok());
+      committed_.Set(address, run_end, false);
+      committed_bytes_ -= run_end - address;
     }
+    address = run_end;
   }
 }
 
 Result<void, Errno> AddressSpace::SetRights(uint64_t begin, uint64_t end, Rights rights) {
   for (uint64_t address = begin; address < end;) {
-    PageState state;
-    uint64_t last = committed_.RunEnd(address, end, &state);
-    if (state != PageState::kUncommitted) {
-      while (last < end && committed_.Get(last) != PageState::kUncommitted) {
-        last = committed_.RunEnd(last, end, &state);
-      }
-      if (!gate::Protect(address, last - address, rights).ok()) {
-        return Error(Errno::kEACCES);
-      }
+    bool is_committed;
+    const uint64_t run_end = committed_.RunEnd(address, end, &is_committed);
+    if (is_committed && !gate::Protect(address, run_end - address, rights).ok()) {
+      return Error(Errno::kEACCES);
     }
-    address = last;
+    address = run_end;
   }
   return {};
 }
 
 Result<void, Errno> AddressSpace::MakeUsable(uint64_t begin, uint64_t end, Rights rights,
                                              uint64_t ahead_end) {
-  // Kept pages can be written, whatever they were used for.
-  const uint64_t kept = committed_.CountCommitted(begin, end) * kPage;
-  kept_bytes_ -= kept;
+  // What is committed already was committed ahead: it is zero and can be written.
+  bool was_ahead = false;
   for (uint64_t address = begin; address < end;) {
-    PageState state;
-    uint64_t run_end = committed_.RunEnd(address, end, &state);
-    if (state == PageState::kUncommitted) {
+    bool is_committed;
+    uint64_t run_end = committed_.RunEnd(address, end, &is_committed);
+    if (is_committed) {
+      was_ahead = true;
+    } else {
       uint64_t commit_end = run_end;
       if (run_end == end && IsWritable(rights) && ahead_end > end &&
           committed_.Reserve(end, ahead_end).ok()) {
-        commit_end = committed_.RunEnd(address, ahead_end, &state);
+        commit_end = committed_.RunEnd(address, ahead_end, &is_committed);
       }
-      if (commit_end > run_end && CommitRun(address, commit_end, rights).ok()) {
-        kept_bytes_ += commit_end - run_end;
-      } else {
+      if (commit_end == run_end || !CommitRun(address, commit_end, rights).ok()) {
         TRY(CommitRun(address, run_end, rights));
       }
-    } else if (state == PageState::kDirty) {
-      memset(reinterpret_cast<void*>(address), 0, run_end - address);
     }
-    committed_.Set(address, run_end, PageState::kDirty);
     address = run_end;
   }
-  if (kept != 0 && !IsWritable(rights)) {
-    return SetRights(begin, end, rights);
-  }
-  return {};
+  return was_ahead && !IsWritable(rights) ? SetRights(begin, end, rights) : Result<void, Errno>();
 }
 
 // A new region, or the new end of one, gets its pages: at once when it is small, else as they are
@@ -279,34 +259,21 @@ Result<void, Errno> AddressSpace::MakeUsable(uint64_t begin, uint64_t end, Right
 Result<void, Errno> AddressSpace::Prepare(Region& region, uint64_t begin, uint64_t end,
                                           uint64_t hole_end, bool populate) {
   if (region.rights == Rights::kNone || (end - begin > kEagerSize && !populate)) {
-    const uint64_t kept = committed_.CountCommitted(begin, end) * kPage;
-    if (kept != 0) {
-      kept_bytes_ -= kept;
-      TrimCommitted(begin, end);
-    }
+    TrimCommitted(begin, end);
     return {};
   }
   return MakeUsable(begin, end, region.rights, Smaller(hole_end, RoundUp(end, kLargePage)));
 }
 
-void AddressSpace::Release(uint64_t begin, uint64_t end, Rights rights, bool may_keep) {
-  if (may_keep && IsWritable(rights) && end - begin <= kKeepSize &&
-      kept_bytes_ + (end - begin) <= kMaxKept) {
-    kept_bytes_ += committed_.CountCommitted(begin, end) * kPage;
-    return;
-  }
-  TrimCommitted(begin, end);
-}
-
 void AddressSpace::Zero(uint64_t begin, uint64_t end, Rights rights) {
-  if (!IsWritable(rights) || end - begin > kKeepSize) {
+  if (!IsWritable(rights) || end - begin > kClearSize) {
     TrimCommitted(begin, end);
     return;
   }
   for (uint64_t address = begin; address < end;) {
-    PageState state;
-    const uint64_t run_end = committed_.RunEnd(address, end, &state);
-    if (state != PageState::kUncommitted) {
+    bool is_committed;
+    const uint64_t run_end = committed_.RunEnd(address, end, &is_committed);
+    if (is_committed) {
       memset(reinterpret_cast<void*>(address), 0, run_end - address);
     }
     address = run_end;
@@ -411,11 +378,8 @@ Result<void, Errno> AddressSpace::UnmapLocked(uint64_t begin, uint64_t end) {
   while (region != nullptr && region->begin < end) {
     const uint64_t next = region->end;
     WriteBack(*region, region->begin, region->end);
-    const uint64_t first = region->begin;
-    const Rights rights = region->rights;
-    const bool may_keep = region->kind == RegionKind::kAnonymous;
+    TrimCommitted(region->begin, next);
     ForgetRegion(*region);
-    Release(first, next, rights, may_keep);
     region = regions_.FirstEndingAfter(next);
   }
   return {};
@@ -456,13 +420,10 @@ Result<void, Errno> AddressSpace::Protect(uint64_t address, uint64_t size, Right
       if (rights != Rights::kNone && region_end - at <= kEagerSize) {
         // Fresh memory is about to be used, a stack for example.
         for (uint64_t page = at; page < region_end;) {
-          PageState state;
-          const uint64_t run_end = committed_.RunEnd(page, region_end, &state);
-          if (state == PageState::kUncommitted) {
-            if (!CommitRun(page, run_end, rights).ok()) {
-              break;  // at the first touch there may be memory
-            }
-            committed_.Set(page, run_end, PageState::kDirty);
+          bool is_committed;
+          const uint64_t run_end = committed_.RunEnd(page, region_end, &is_committed);
+          if (!is_committed && !CommitRun(page, run_end, rights).ok()) {
+            break;  // at the first touch there may be memory
           }
           page = run_end;
         }
@@ -539,17 +500,17 @@ Result<uint64_t, Errno> AddressSpace::Remap(const RemapRequest& request) {
   const uint64_t target = TRY(Map(moved));
   const uint64_t copied = Smaller(old_size, new_size);
   for (uint64_t offset = 0; offset < copied;) {
-    PageState state;
+    bool is_committed;
     uint64_t run_end;
     {
       SpinLockGuard guard(lock_);
-      run_end = committed_.RunEnd(address + offset, address + copied, &state);
-      if (state != PageState::kUncommitted && rights == Rights::kNone) {
+      run_end = committed_.RunEnd(address + offset, address + copied, &is_committed);
+      if (is_committed && rights == Rights::kNone) {
         TRY(SetRights(address + offset, run_end, Rights::kRead));
       }
     }
     const uint64_t run = run_end - (address + offset);
-    if (state != PageState::kUncommitted &&
+    if (is_committed &&
         libos_user_copy(reinterpret_cast<void*>(target + offset),
                         reinterpret_cast<const void*>(address + offset), run) != 0) {
       static_cast<void>(Unmap(target, new_size).ok());
@@ -636,7 +597,7 @@ Result<bool, Errno> AddressSpace::IsResident(uint64_t page) {
   }
   SpinLockGuard guard(lock_);
   TRY(CheckMappedLocked(page, page + kPage));
-  return committed_.Get(page) != PageState::kUncommitted;
+  return committed_.IsCommitted(page);
 }
 
 uint64_t AddressSpace::Break(uint64_t wanted) {
@@ -688,24 +649,20 @@ FaultResult AddressSpace::ResolveFault(uint64_t address, Access access) {
     return FaultResult::kNotPermitted;
   }
   const uint64_t page = RoundDown(address, kPage);
-  if (committed_.Get(page) != PageState::kUncommitted) {
+  if (committed_.IsCommitted(page)) {
     return FaultResult::kResolved;  // another thread was faster
   }
   // The uncommitted pages around it, in the same large page.
-  PageState state;
-  const uint64_t block_end = Smaller(region->end, RoundDown(address, kLargePage) + kLargePage);
-  const uint64_t last = committed_.RunEnd(page, block_end, &state);
+  bool is_committed;
+  const uint64_t block = RoundDown(address, kLargePage);
+  const uint64_t last =
+      committed_.RunEnd(page, Smaller(region->end, block + kLargePage), &is_committed);
   uint64_t first = page;
-  const uint64_t block_begin = Larger(region->begin, RoundDown(address, kLargePage));
-  while (first > block_begin && committed_.Get(first - kPage) == PageState::kUncommitted) {
+  while (first > Larger(region->begin, block) && !committed_.IsCommitted(first - kPage)) {
     first -= kPage;
   }
-  if (CommitRun(first, last, region->rights).ok()) {
-    committed_.Set(first, last, PageState::kDirty);
-    return FaultResult::kResolved;
-  }
-  if (CommitRun(page, page + kPage, region->rights).ok()) {
-    committed_.Set(page, page + kPage, PageState::kDirty);
+  if (CommitRun(first, last, region->rights).ok() ||
+      CommitRun(page, page + kPage, region->rights).ok()) {
     return FaultResult::kResolved;
   }
   return FaultResult::kOutOfMemory;

@@ -108,8 +108,6 @@ class AddressSpace {
   Result<void, Errno> Prepare(Region& region, uint64_t begin, uint64_t end, uint64_t hole_end,
                               bool populate) REQUIRES(lock_);
   Result<void, Errno> SetRights(uint64_t begin, uint64_t end, gate::Rights rights) REQUIRES(lock_);
-  // Pages of [begin, end) are in no region any more.
-  void Release(uint64_t begin, uint64_t end, gate::Rights rights, bool may_keep) REQUIRES(lock_);
   void TrimCommitted(uint64_t begin, uint64_t end) REQUIRES(lock_);
   void Zero(uint64_t begin, uint64_t end, gate::Rights rights) REQUIRES(lock_);
   Result<void, Errno> ReadFile(Region& region) REQUIRES(lock_);
@@ -127,7 +125,6 @@ class AddressSpace {
   uint64_t break_ GUARDED_BY(lock_) = 0;
   uint64_t mapped_bytes_ GUARDED_BY(lock_) = 0;
   uint64_t committed_bytes_ GUARDED_BY(lock_) = 0;
-  uint64_t kept_bytes_ GUARDED_BY(lock_) = 0;  // committed and in no region
 };
 
 AddressSpace& Memory();

@@ -20,8 +20,8 @@ uint64_t MaskFrom(uint64_t first, uint64_t end) {
 }  // namespace
 
 Result<void, Errno> CommitMap::Reserve(uint64_t begin, uint64_t end) {
-  for (uint64_t index = PageOf(begin) / kPagesPerTable; index <= PageOf(end - 1) / kPagesPerTable;
-       ++index) {
+  const uint64_t last = PageOf(end - 1) / kPagesPerTable;
+  for (uint64_t index = PageOf(begin) / kPagesPerTable; index <= last; ++index) {
     CHECK(index < kTables);
     if (tables_[index] == nullptr) {
       std::byte* memory = KernelAllocatePages(sizeof(Table) / 4096, PageContents::kZero);
@@ -34,40 +34,28 @@ Result<void, Errno> CommitMap::Reserve(uint64_t begin, uint64_t end) {
   return {};
 }
 
-PageState CommitMap::Get(uint64_t address) const {
+bool CommitMap::IsCommitted(uint64_t address) const {
   const uint64_t page = PageOf(address);
   const Table* table = tables_[page / kPagesPerTable];
-  if (table == nullptr) {
-    return PageState::kUncommitted;
-  }
-  const uint64_t in_table = page % kPagesPerTable;
-  const uint64_t bit = uint64_t{1} << (in_table % 64);
-  if ((table->committed[in_table / 64] & bit) == 0) {
-    return PageState::kUncommitted;
-  }
-  return (table->dirty[in_table / 64] & bit) != 0 ? PageState::kDirty : PageState::kClean;
+  return table != nullptr && (table->committed[page % kPagesPerTable / 64] >> (page % 64) & 1) != 0;
 }
 
-uint64_t CommitMap::RunEnd(uint64_t begin, uint64_t end, PageState* state) const {
-  *state = Get(begin);
+uint64_t CommitMap::RunEnd(uint64_t begin, uint64_t end, bool* is_committed) const {
+  *is_committed = IsCommitted(begin);
   uint64_t page = PageOf(begin);
   const uint64_t last = PageOf(end);
   while (page < last) {
     const Table* table = tables_[page / kPagesPerTable];
-    const uint64_t in_table = page % kPagesPerTable;
     uint64_t word_end = page - page % 64 + 64;
     uint64_t different;
     if (table == nullptr) {
-      word_end = page - in_table + kPagesPerTable;
-      different = *state == PageState::kUncommitted ? 0 : uint64_t{1} << (page % 64);
+      word_end = page - page % kPagesPerTable + kPagesPerTable;
+      different = *is_committed ? ~uint64_t{0} : 0;
     } else {
-      const uint64_t committed = table->committed[in_table / 64];
-      const uint64_t dirty = table->dirty[in_table / 64];
-      different = *state == PageState::kUncommitted ? committed
-                  : *state == PageState::kClean     ? ~(committed & ~dirty)
-                                                    : ~(committed & dirty);
-      different &= ~uint64_t{0} << (page % 64);
+      const uint64_t word = table->committed[page % kPagesPerTable / 64];
+      different = *is_committed ? ~word : word;
     }
+    different &= ~uint64_t{0} << (page % 64);
     if (different != 0) {
       const uint64_t found = page - page % 64 + static_cast<uint64_t>(std::countr_zero(different));
       page = found < last ? found : last;
@@ -78,38 +66,18 @@ uint64_t CommitMap::RunEnd(uint64_t begin, uint64_t end, PageState* state) const
   return base_ + (page << 12);
 }
 
-uint64_t CommitMap::CountCommitted(uint64_t begin, uint64_t end) const {
-  uint64_t count = 0;
-  const uint64_t last = PageOf(end);
-  for (uint64_t page = PageOf(begin); page < last;) {
-    const Table* table = tables_[page / kPagesPerTable];
-    const uint64_t in_table = page % kPagesPerTable;
-    if (table == nullptr) {
-      page += kPagesPerTable - in_table;
-      continue;
-    }
-    const uint64_t mask = MaskFrom(page, last);
-    count += static_cast<uint64_t>(std::popcount(table->committed[in_table / 64] & mask));
-    page += static_cast<uint64_t>(std::popcount(mask));
-  }
-  return count;
-}
-
-void CommitMap::Set(uint64_t begin, uint64_t end, PageState state) {
+void CommitMap::Set(uint64_t begin, uint64_t end, bool is_committed) {
   const uint64_t last = PageOf(end);
   for (uint64_t page = PageOf(begin); page < last;) {
     Table* table = tables_[page / kPagesPerTable];
-    const uint64_t in_table = page % kPagesPerTable;
     if (table == nullptr) {
-      CHECK(state == PageState::kUncommitted);
-      page += kPagesPerTable - in_table;
+      CHECK(!is_committed);
+      page += kPagesPerTable - page % kPagesPerTable;
       continue;
     }
     const uint64_t mask = MaskFrom(page, last);
-    uint64_t& committed = table->committed[in_table / 64];
-    uint64_t& dirty = table->dirty[in_table / 64];
-    committed = state == PageState::kUncommitted ? committed & ~mask : committed | mask;
-    dirty = state == PageState::kDirty ? dirty | mask : dirty & ~mask;
+    uint64_t& word = table->committed[page % kPagesPerTable / 64];
+    word = is_committed ? word | mask : word & ~mask;
     page += static_cast<uint64_t>(std::popcount(mask));
   }
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which pages of the program's part of the address range are committed, and which of those may hold
-// something else than zeros.
+// Which pages of the program's part of the address range are committed.
 #pragma once
 
 #include <cstdint>
@@ -10,14 +9,8 @@
 
 namespace nsgx::libos {
 
-enum class PageState : uint8_t {
-  kUncommitted,
-  kClean,  // committed, all zeros
-  kDirty,  // committed, contents unknown
-};
-
-// Two bits a page, in tables for 1 GiB each that are made when something in them is committed
-// first. Not locked.
+// One bit a page, in tables for 1 GiB each that are made when something in them is committed first.
+// Not locked.
 class CommitMap {
  public:
   constexpr CommitMap() = default;
@@ -27,17 +20,16 @@ class CommitMap {
   // Covers addresses from `base` on. Once, before anything else.
   void Init(uint64_t base) { base_ = base; }
 
-  // Makes the tables for [begin, end), so that Set cannot fail there. ENOMEM.
+  // Makes the tables for [begin, end), so that pages there can be marked committed. ENOMEM.
   Result<void, Errno> Reserve(uint64_t begin, uint64_t end);
 
-  PageState Get(uint64_t address) const;
+  bool IsCommitted(uint64_t address) const;
 
-  // The longest run of pages in one state from `begin` on, up to `end`. Returns its end.
-  uint64_t RunEnd(uint64_t begin, uint64_t end, PageState* state) const;
-  uint64_t CountCommitted(uint64_t begin, uint64_t end) const;
+  // The pages from `begin` on that are like the first one, up to `end`. Returns their end.
+  uint64_t RunEnd(uint64_t begin, uint64_t end, bool* is_committed) const;
 
-  // Requires: Reserve, unless `state` is kUncommitted.
-  void Set(uint64_t begin, uint64_t end, PageState state);
+  // Requires: Reserve, if `is_committed`.
+  void Set(uint64_t begin, uint64_t end, bool is_committed);
 
  private:
   static constexpr uint64_t kPagesPerTable = uint64_t{1} << 18;  // 1 GiB
@@ -46,7 +38,6 @@ class CommitMap {
 
   struct Table {
     uint64_t committed[kWords];
-    uint64_t dirty[kWords];
   };
 
   uint64_t PageOf(uint64_t address) const { return (address - base_) >> 12; }
