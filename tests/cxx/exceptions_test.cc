@@ -19,7 +19,7 @@
 namespace {
 
 struct CountsItself {
-  explicit CountsItself(int& count) : count(count) { ++count; }
+  explicit CountsItself(int& counter) : count(counter) { ++count; }
   ~CountsItself() { --count; }
   CountsItself(const CountsItself&) = delete;
   CountsItself& operator=(const CountsItself&) = delete;
