@@ -28,8 +28,8 @@ struct CertificateSpec {
   std::string subject;                 // common names; the other parts of the name are the same everywhere
   std::string issuer;
   uint64_t serial = 0;
-  std::string not_before = "20260101000000Z";
-  std::string not_after = "20460101000000Z";
+  std::string not_before = "20200101000000Z";
+  std::string not_after = "20491231235959Z";
   der::Der public_key_info;
   std::optional<int> ca_path_length;   // set: an authority; negative: without limit
   bool may_sign_revocations = false;
