@@ -32,6 +32,30 @@
 #define NSGX_GATE_EVIDENCE 25    /* (address of 64 bytes report data, address of struct nsgx_evidence_core) */
 #define NSGX_GATE_LAST_SEH_CALL 25
 
+/* A call that fails has changed nothing. What the calls of the SEH say besides 0:
+ *
+ * COMMIT, PROTECT, TRIM  INVALID_ARGUMENT   not whole pages, no pages, permissions other than none, R, RW, RX
+ *                        OUT_OF_RANGE       not all inside the enclave
+ *                        ALREADY_EXISTS     COMMIT: a page is committed
+ *                        NOT_FOUND          PROTECT, TRIM: a page is not committed
+ *                        PERMISSION_DENIED  COMMIT below nsgx_boot.heap; TRIM of what the SEH committed; PROTECT of slots and
+ *                                           boot area, or of image pages to a right that they do not have
+ *                        BUSY               another slot is changing one of these pages now
+ *                        NO_MEMORY          none for the pages, or (all three calls) for the SEH's own tables
+ * pointers               OUT_OF_RANGE       not all inside the enclave
+ *                        NOT_FOUND          not committed
+ *                        PERMISSION_DENIED  the enclave itself could not read, or write, there
+ *                        BUSY               another slot is changing one of these pages now
+ * SET_HANDLER            PERMISSION_DENIED  not in the image's executable pages; 0 is allowed and means none
+ *                        ALREADY_EXISTS     set before
+ * ENTROPY                INVALID_ARGUMENT   size 0 or above 256; ENTROPY_FAILURE
+ * CLOCK                  UNSUPPORTED        the machine has no such clock
+ * VERIFY                 BAD_TAG            made for another identity, by another SEH or before it started anew, or changed
+ * KEY                    INVALID_ARGUMENT   unknown policy, reserved bits; PERMISSION_DENIED: svn above the enclave's own
+ * REPORT, KEY, EVIDENCE  ENTROPY_FAILURE, NO_MEMORY, UNSUPPORTED
+ * all                    BAD_STATE          the enclave has ended; INVALID_ARGUMENT: no such call
+ */
+
 /* Exception entry: rdi = struct nsgx_frame*, rsi = cause; on the slot's exception stack, slot.in_exception = 1, flags clean.
  * Resuming is the enclave's own affair: it restores the frame in ring 3 and clears in_exception when the frame is free.
  * Raw-syscall entry: as after the instruction: rcx = next rip, r11 = flags, rax = number; all else as it was, on the

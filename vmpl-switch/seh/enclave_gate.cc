@@ -7,11 +7,29 @@
 #include "base/core/scope_exit.h"
 #include "base/crypto/secure_zero.h"
 #include "vmpl-switch/abi/gate.h"
+#include "vmpl-switch/abi/status.h"
 #include "vmpl-switch/seh/enclave.h"
 #include "vmpl-switch/seh/page_rules.h"
 
 namespace nsgx::seh {
 namespace {
+
+// What leaves the SEH are the numbers of abi/status.h; inside they have the names of base.
+constexpr bool Is(int number, Status status) { return number == static_cast<int>(status); }
+static_assert(Is(NSGX_OK, Status::kOk) && Is(NSGX_INVALID_ARGUMENT, Status::kInvalidArgument) &&
+              Is(NSGX_BAD_STATE, Status::kBadState) && Is(NSGX_NO_MEMORY, Status::kNoMemory) &&
+              Is(NSGX_NOT_FOUND, Status::kNotFound) &&
+              Is(NSGX_PERMISSION_DENIED, Status::kPermissionDenied) &&
+              Is(NSGX_ALREADY_EXISTS, Status::kAlreadyExists) && Is(NSGX_BUSY, Status::kBusy) &&
+              Is(NSGX_OUT_OF_RANGE, Status::kOutOfRange) &&
+              Is(NSGX_UNSUPPORTED, Status::kUnsupported) &&
+              Is(NSGX_BAD_SIGNATURE, Status::kBadSignature) &&
+              Is(NSGX_BAD_MEASUREMENT, Status::kBadMeasurement) &&
+              Is(NSGX_MALFORMED, Status::kMalformed) &&
+              Is(NSGX_ENTROPY_FAILURE, Status::kEntropyFailure) &&
+              Is(NSGX_HOST_FAULT, Status::kHostFault) && Is(NSGX_INTERNAL, Status::kInternal) &&
+              Is(NSGX_BAD_TAG, Status::kBadTag) && Is(NSGX_TIMED_OUT, Status::kTimedOut) &&
+              Is(NSGX_INTERRUPTED, Status::kInterrupted) && Is(NSGX_CANCELLED, Status::kCancelled));
 
 constexpr uint64_t kMaxEntropySize = 256;
 

@@ -156,6 +156,28 @@ TEST(Enclave, LivesBesideOthers) {
   EXPECT_EQ(first.Gate(NSGX_GATE_COMMIT, first.heap(), kPageSize, kRw), Status::kOk);
 }
 
+// Each of these is a system call on `sim` and an exit or more on `snp`: starting a program must not
+// make many.
+TEST(Enclave, AsksTheMachineForLittle) {
+  EnclaveFixture fixture;
+  fixture.Start();
+  std::vector<FakeMachine::Call> calls;
+  for (const FakeMachine::Event& event : fixture.machine.history()) {
+    calls.push_back(event.call);
+  }
+  using enum FakeMachine::Call;
+  const std::vector<FakeMachine::Call> expected = {
+      kReserve, kCommit,                    // range; struct nsgx_boot and configuration
+      kLoad,    kLoad,   kLoad,   kCommit,  // image
+      kCommit,                              // arguments
+      kCommit,  kCommit, kCommit,           // slot 0
+      kCommit,  kCommit, kCommit,           // slot 1
+      kProtect,                             // configuration and arguments
+  };
+  EXPECT_EQ(calls, expected);
+  EXPECT_LE(fixture.machine.table_page_count(), 4u);
+}
+
 // ---- every call in every state
 
 struct Call {
@@ -580,7 +602,11 @@ TEST(EnclaveMeasurement, IsTheSameWhicheverWay) {
   eager.Start();
   EnclaveFixture lazy;
   lazy.StartLazily();
+  EnclaveFixture parallel;
+  parallel.machine.hash_in_parallel = true;
+  parallel.Start();
   EXPECT_EQ(Bytes(eager.enclave.body().identity), Bytes(lazy.enclave.body().identity));
+  EXPECT_EQ(Bytes(eager.enclave.body().identity), Bytes(parallel.enclave.body().identity));
   EXPECT_EQ(eager.machine.pages_hashed(), 7u);
   // Only the configuration and what shares its group has been looked at.
   EXPECT_EQ(lazy.machine.pages_hashed(), 2u);

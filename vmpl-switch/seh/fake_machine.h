@@ -52,6 +52,9 @@ class FakeMachine final : public Machine {
   uint32_t hardware_reports() const { return hardware_reports_; }
   uint64_t pages_hashed() const { return pages_hashed_; }
 
+  // Shares the work of HashPages between two threads.
+  bool hash_in_parallel = false;
+
   // Called, without a lock, in the middle of every call that changes pages: for tests of what
   // others may do meanwhile.
   void (*during_change)(void* context) = nullptr;
