@@ -2,12 +2,13 @@
 #include "enclave-loader/host/streams.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,7 +22,26 @@ bool IsReady(uint32_t stream, short events) {
   return poll(&fd, 1, 0) != 0;
 }
 
+// Repeats `move` while signals interrupt it; returns what it moved or a negative errno.
+template <typename Move>
+int64_t Moved(Move move) {
+  ssize_t count;
+  do {
+    count = move();
+  } while (count < 0 && errno == EINTR);
+  return count < 0 ? -errno : count;
+}
+
 }  // namespace
+
+void OccupyClosedStreams() {
+  for (int stream = 0; stream < static_cast<int>(kStreamCount); ++stream) {
+    if (fcntl(stream, F_GETFD) < 0) {
+      // The lowest number that is free is this one: those below are taken.
+      open("/", O_PATH | O_CLOEXEC);
+    }
+  }
+}
 
 Streams::Streams() {
   constexpr unsigned kMemoryDevices = 1;  // major number of /dev/null, /dev/zero, ...
@@ -31,40 +51,51 @@ Streams::Streams() {
     const bool is_memory_device =
         S_ISCHR(status.st_mode) && major(status.st_rdev) == kMemoryDevices;
     may_wait_[stream] = !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode) && !is_memory_device;
-    is_socket_[stream] = S_ISSOCK(status.st_mode);
+    knows_nowait_[stream] = true;
   }
 }
 
+// A stream that may wait is asked in one system call not to, which pipes and sockets understand.
+// Others (terminals; pipes of Linux before 5.x) are asked first whether they are ready. Their flags
+// stay as they are: O_NONBLOCK would be seen by everybody who has the same terminal.
 int64_t Streams::Read(uint32_t stream, std::span<std::byte> out) const {
-  if (may_wait_[stream] && !IsReady(stream, POLLIN)) {
-    return -EAGAIN;
+  const int fd = static_cast<int>(stream);
+  if (may_wait_[stream]) {
+    if (knows_nowait_[stream].load(std::memory_order_relaxed)) {
+      const iovec vector = {.iov_base = out.data(), .iov_len = out.size()};
+      const int64_t count = Moved([&] { return preadv2(fd, &vector, 1, -1, RWF_NOWAIT); });
+      if (count != -EOPNOTSUPP) {
+        return count;
+      }
+      knows_nowait_[stream].store(false, std::memory_order_relaxed);
+    }
+    if (!IsReady(stream, POLLIN)) {
+      return -EAGAIN;
+    }
   }
-  ssize_t count;
-  do {
-    count = read(static_cast<int>(stream), out.data(), out.size());
-  } while (count < 0 && errno == EINTR);
-  return count < 0 ? -errno : count;
+  return Moved([&] { return read(fd, out.data(), out.size()); });
 }
 
 int64_t Streams::Write(uint32_t stream, std::span<const std::byte> data) const {
+  const int fd = static_cast<int>(stream);
   size_t size = data.size();
   if (may_wait_[stream]) {
+    if (knows_nowait_[stream].load(std::memory_order_relaxed)) {
+      const iovec vector = {.iov_base = const_cast<std::byte*>(data.data()), .iov_len = size};
+      const int64_t count = Moved([&] { return pwritev2(fd, &vector, 1, -1, RWF_NOWAIT); });
+      if (count != -EOPNOTSUPP) {
+        return count;
+      }
+      knows_nowait_[stream].store(false, std::memory_order_relaxed);
+    }
     if (!IsReady(stream, POLLOUT)) {
       return -EAGAIN;
     }
-    if (!is_socket_[stream]) {
-      // A pipe that is ready takes this much without waiting; a terminal waits for nothing but
-      // Ctrl-S.
-      size = std::min<size_t>(size, PIPE_BUF);
-    }
+    // A pipe that is ready takes this much without waiting; a terminal waits for nothing but
+    // Ctrl-S.
+    size = std::min<size_t>(size, PIPE_BUF);
   }
-  ssize_t count;
-  do {
-    count = is_socket_[stream]
-                ? send(static_cast<int>(stream), data.data(), size, MSG_DONTWAIT | MSG_NOSIGNAL)
-                : write(static_cast<int>(stream), data.data(), size);
-  } while (count < 0 && errno == EINTR);
-  return count < 0 ? -errno : count;
+  return Moved([&] { return write(fd, data.data(), size); });
 }
 
 Streams::Size Streams::Query(uint32_t stream) const {

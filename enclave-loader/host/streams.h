@@ -3,6 +3,7 @@
 // flags, which the shell and other programs share.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -11,9 +12,15 @@ namespace nsgx::loader {
 
 inline constexpr uint32_t kStreamCount = 3;
 
-// What is known of a stream from its type: whether read and write may wait.
+// Gives each standard stream that was closed when the program began a descriptor that can be
+// neither read nor written (EBADF, as for a closed one), so that nothing else gets its number. Call
+// it before anything is opened.
+void OccupyClosedStreams();
+
+// Used by all vCPU threads at once.
 class Streams {
  public:
+  // Looks at what the streams are: whether read and write may wait.
   Streams();
 
   // Bytes moved, 0 at the end of the stream, or a negative errno; -EAGAIN when it would wait.
@@ -30,7 +37,8 @@ class Streams {
  private:
   // Regular files and devices like /dev/null never wait, so they need not be asked first.
   bool may_wait_[kStreamCount];
-  bool is_socket_[kStreamCount];
+  // False once a stream's driver was found not to know RWF_NOWAIT.
+  mutable std::atomic<bool> knows_nowait_[kStreamCount];
 };
 
 }  // namespace nsgx::loader

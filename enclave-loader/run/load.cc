@@ -29,8 +29,7 @@ Error<LoadFailure> CreateFailure(Status status, const ConfigView& config, uint32
       return Fail(kImageRefused, "it wants an address range of ",
                   config.address_range_size() / kMebibyte,
                   " MiB, more than this machine gives; raise the limit (ulimit -v) or sign it with "
-                  "a smaller "
-                  "address_range_size");
+                  "a smaller address_range");
     case Status::kOutOfRange:
       return Fail(kOurFailure, "it allows at most ", uint64_t{config.max_vcpus()}, " vCPUs, not ",
                   uint64_t{vcpus}, "; lower --vcpus");

@@ -17,12 +17,14 @@
 #include "enclave-loader/cli/complaint.h"
 #include "enclave-loader/cli/output.h"
 #include "enclave-loader/cli/tool.h"
+#include "enclave-loader/host/streams.h"
 #include "enclave-loader/image/image.h"
 #include "enclave-loader/image/mapped_file.h"
 #include "enclave-loader/run/load.h"
 #include "enclave-loader/run/options.h"
 #include "enclave-loader/run/stats.h"
 #include "enclave-loader/run/vcpus.h"
+#include "syscall-shim/hostcall/host_calls.h"
 #include "vmpl-switch/abi/gate.h"
 #include "vmpl-switch/abi/slot.h"
 #include "vmpl-switch/device/device.h"
@@ -103,7 +105,7 @@ class Run final : private EndListener {
     }
     device_ = std::move(device).value();
     if (!device_->limitations().empty() &&
-        (options_.log_level >= 2 || isatty(STDERR_FILENO) == 1)) {
+        (options_.log_level >= kInfoLevel || isatty(STDERR_FILENO) == 1)) {
       PrintComplaint(kRunTool.name,
                      Complaint::Of("machine ", device_->name(), ": ", device_->limitations()));
     }
@@ -131,6 +133,20 @@ class Run final : private EndListener {
   void OnLog(uint32_t level, std::string_view line) override {
     if (level <= options_.log_level) {
       PrintComplaint(options_.image, Complaint::Of(line));
+    }
+  }
+
+  void OnHostCall(uint32_t slot, const Exit& exit, int64_t answer) override {
+    if (options_.log_level < kTraceLevel) {
+      return;
+    }
+    if (const shim::HostCallInfo* call = shim::FindHostCall(exit.number)) {
+      PrintComplaint(
+          kRunTool.name,
+          Complaint::Of("slot ", slot, ": ", shim::TracedHostCall{*call, exit.arguments, answer}));
+    } else {
+      PrintComplaint(kRunTool.name,
+                     Complaint::Of("slot ", slot, ": host call ", exit.number, " does not exist"));
     }
   }
 
@@ -176,6 +192,8 @@ class Run final : private EndListener {
 
   void PrintStats() {
     Mark(Phase::kRun, Nanoseconds(CLOCK_MONOTONIC) - run_start_);
+    stats_.machine = device_->name();
+    stats_.limitations = device_->limitations();
     stats_.device = device_->stats();
     Mark(Phase::kLoad, stats_.device.nanoseconds_load);
     Mark(Phase::kHash, stats_.device.nanoseconds_hash);
@@ -217,6 +235,7 @@ int Main(std::span<char* const> arguments) {
     case Request::kRun:
       break;
   }
+  OccupyClosedStreams();
   // The enclave's program gets EPIPE and its own SIGPIPE; nsgx-run itself goes on.
   signal(SIGPIPE, SIG_IGN);
   return Run(options.value()).Start();

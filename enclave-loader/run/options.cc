@@ -4,10 +4,13 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <string>
 #include <string_view>
 
 #include "base/core/hex.h"
+#include "enclave-loader/cli/output.h"
 #include "enclave-loader/cli/plain_parser.h"
+#include "enclave-loader/sign/public_key.h"
 #include "vmpl-switch/abi/image.h"
 
 namespace nsgx::loader {
@@ -20,12 +23,14 @@ constexpr Option kOptions[] = {
      "The image's configuration decides which variables get in; none does by itself."},
     {"--identity", "HEX", "Refuses every image but the one with this identity."},
     {"--log", "LEVEL",
-     "Shows lines of the library OS up to this level: error, warning (the default), info, trace."},
+     "Shows lines about the run up to this level: error, warning (the default), info, trace. "
+     "trace has a line for each host call."},
     {"--machine", "NAME",
      "What plays the machine: auto (the default), sim (one Linux process, no secrecy), snp (AMD "
      "SEV-SNP)."},
-    {"--signer", "HEX",
-     "Refuses every image that is not signed with the key of this hash; nsgx-inspect shows it."},
+    {"--signer", "HEX|FILE",
+     "Refuses every image that is not signed with this key: its hash as nsgx-inspect shows it, or "
+     "the public key itself (PEM)."},
     {"--stats", "[=json]",
      "At the end, says on standard error where the time went and how often the enclave was left."},
     {"--vcpus", "N",
@@ -55,7 +60,18 @@ constexpr Paragraph kExitStatus[] = {
 constexpr Paragraph kEnvironment[] = {
     {"NSGX_LOG", "Most talkative level of nsgx-run's own lines: error, warning, notice, info."},
 };
-constexpr ManSection kSections[] = {{"EXIT STATUS", kExitStatus}, {"ENVIRONMENT", kEnvironment}};
+constexpr Paragraph kExamples[] = {
+    {"",
+     "nsgx-run app.elf one two three\n"
+     "nsgx-run --env LANG --vcpus 2 --signer key.pub app.elf\n"
+     "nsgx-run --stats=json app.elf 2> stats.json"},
+};
+constexpr Paragraph kSeeAlso[] = {
+    {"", "nsgx-inspect(1), nsgx-sign(1), nsgx-verify(1), nsgx.toml(5)"}};
+constexpr ManSection kSections[] = {{"Exit status", kExitStatus},
+                                    {"Environment", kEnvironment},
+                                    {"Examples", kExamples},
+                                    {"See also", kSeeAlso}};
 
 constexpr std::array<std::string_view, 4> kLogLevels = {"error", "warning", "info", "trace"};
 
@@ -67,6 +83,24 @@ Result<std::array<std::byte, 32>, Complaint> ParseHash(std::string_view option,
                     "; nsgx-inspect shows them");
   }
   return hash;
+}
+
+// Who may have signed: a hash, or a file with a public key.
+Result<std::array<std::byte, 32>, Complaint> ParseSigner(std::string_view text) {
+  std::array<std::byte, 32> hash;
+  if (DecodeHex(text, hash).ok()) {
+    return hash;
+  }
+  constexpr size_t kMaxKeySize = 65536;
+  const std::string path(text);
+  const Result<std::string, Complaint> pem = ReadSmallFile(path, kMaxKeySize);
+  if (!pem.ok()) {
+    return Complain("option --signer wants 64 hexadecimal digits or a file with a public key, not ",
+                    text, "; nsgx-inspect shows the digits");
+  }
+  return SignerOfPublicKey(pem.value()).transform_error([&](const Complaint& complaint) {
+    return Complaint::Of(path, ": ", complaint);
+  });
 }
 
 // Finds NAME=VALUE in our own environment.
@@ -103,7 +137,7 @@ Result<void, Complaint> Apply(RunOptions& options, std::string_view name, std::s
   } else if (name == "--identity") {
     options.identity = TRY(ParseHash(name, value));
   } else if (name == "--signer") {
-    options.signer = TRY(ParseHash(name, value));
+    options.signer = TRY(ParseSigner(value));
   } else if (name == "--stats") {
     if (!value.empty() && value != "json") {
       return Complain("option --stats knows json only, not ", value,

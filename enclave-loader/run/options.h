@@ -23,6 +23,11 @@ inline constexpr int kImageRefused = 126;
 inline constexpr int kImageNotFound = 127;
 inline constexpr int kKilledBySignal = 128;  // plus the signal's number
 
+// As libos::host::LogLevel.
+inline constexpr uint32_t kWarningLevel = 1;
+inline constexpr uint32_t kInfoLevel = 2;
+inline constexpr uint32_t kTraceLevel = 3;
+
 enum class Request : uint8_t { kRun, kHelp, kVersion, kMan };
 enum class StatsForm : uint8_t { kNone, kText, kJson };
 
@@ -35,7 +40,7 @@ struct RunOptions {
   std::optional<std::array<std::byte, 32>> identity;
   std::optional<std::array<std::byte, 32>> signer;
   StatsForm stats = StatsForm::kNone;
-  uint32_t log_level = 1;  // as libos::host::LogLevel: lines up to this level are shown
+  uint32_t log_level = kWarningLevel;  // lines up to this level are shown
 };
 
 // Errors: one line for the user; nsgx-run then ends with kOurFailure.

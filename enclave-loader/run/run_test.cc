@@ -2,15 +2,19 @@
 // The command line of nsgx-run, what it hands to the enclave, and how it shows its numbers.
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <cstring>
 #include <string>
 #include <vector>
 
+#include "enclave-loader/cli/output.h"
 #include "enclave-loader/run/load.h"
 #include "enclave-loader/run/options.h"
 #include "enclave-loader/run/stats.h"
+#include "enclave-loader/sign/development_key.h"
+#include "enclave-loader/sign/public_key.h"
 #include "syscall-shim/hostcall/host_calls.h"
 #include "vmpl-switch/abi/boot.h"
 
@@ -60,12 +64,30 @@ TEST(RunOptions, EnvironmentByValueAndByName) {
             (std::vector<std::string_view>{"A=b=c", "NSGX_RUN_TEST=here"}));
 }
 
+TEST(RunOptions, SignersAreHashesOrKeyFiles) {
+  const RsaPrivateKey key = DevelopmentKey();
+  std::string path = testing::TempDir() + "run_test_XXXXXX";
+  const int fd = mkstemp(path.data());
+  ASSERT_GE(fd, 0);
+  ASSERT_TRUE(WriteAll(fd, PublicKeyPem(key.modulus())));
+  close(fd);
+  for (const std::string& signer : {std::string(kDevelopmentSigner), path}) {
+    const Line line = {"--signer", signer.c_str(), "app.elf"};
+    const auto options = ParseRunOptions(line.arguments());
+    ASSERT_TRUE(options.ok()) << options.error().text();
+    EXPECT_EQ(options.value().signer, Sha256::Hash(key.modulus()));
+  }
+  unlink(path.c_str());
+}
+
 TEST(RunOptions, MistakesAreNamed) {
   EXPECT_NE(ComplaintAbout({"--nonsense", "app.elf"}).find("--nonsense"), std::string::npos);
   EXPECT_NE(ComplaintAbout({}).find("no image"), std::string::npos);
   EXPECT_NE(ComplaintAbout({"--vcpus", "0", "app.elf"}).find("from 1 to"), std::string::npos);
   EXPECT_NE(ComplaintAbout({"--vcpus", "257", "app.elf"}).find("from 1 to"), std::string::npos);
   EXPECT_NE(ComplaintAbout({"--signer", "abc", "app.elf"}).find("64 hexadecimal digits"),
+            std::string::npos);
+  EXPECT_NE(ComplaintAbout({"--signer", "/dev/null", "app.elf"}).find("public key"),
             std::string::npos);
   EXPECT_NE(ComplaintAbout({"--machine", "toaster", "app.elf"}).find("toaster"), std::string::npos);
   EXPECT_NE(ComplaintAbout({"--machine=snp", "app.elf"}).find("/dev/nsgx"), std::string::npos);
@@ -98,16 +120,20 @@ TEST(ChooseVcpus, WhatIsAskedForElseProcessorsWithinTheLimit) {
 
 TEST(Stats, TextLeavesOutZerosJsonDoesNot) {
   RunStats stats;
+  stats.machine = "sim";
+  stats.limitations = "no keys";
   stats.phase_nanoseconds[static_cast<size_t>(Phase::kHash)] = 1500;
   stats.device.exits[0] = 7;
   std::vector<uint64_t> host_calls(shim::kHostCalls.size() + 1);
   host_calls[1] = 7;
   stats.host_calls = host_calls;
   const std::string text = StatsText(stats);
+  EXPECT_EQ(text.find("machine: sim; no keys\n"), 0u);
   EXPECT_NE(text.find("hash 1.5"), std::string::npos);
   EXPECT_NE(text.find("host calls: stream_write 7\n"), std::string::npos);
   EXPECT_EQ(text.find("wall_clock"), std::string::npos);
   const std::string json = StatsJson(stats);
+  EXPECT_EQ(json.find("{\"machine\": \"sim\", \"limitations\": \"no keys\", "), 0u);
   EXPECT_NE(json.find("\"hash\": 1.5"), std::string::npos);
   EXPECT_NE(json.find("\"wall_clock\": 0"), std::string::npos);
   EXPECT_EQ(json.find('\n'), json.size() - 1);

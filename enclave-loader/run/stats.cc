@@ -63,7 +63,9 @@ std::string Microseconds(uint64_t nanoseconds) {
 }  // namespace
 
 std::string StatsText(const RunStats& stats) {
-  std::string text = "phases in microseconds:";
+  std::string text = "machine: " + std::string(stats.machine);
+  text += (stats.limitations.empty() ? "" : "; ") + std::string(stats.limitations) + "\n";
+  text += "phases in microseconds:";
   uint64_t total = 0;
   for (size_t i = 0; i < kPhaseCount; ++i) {
     text += (i == 0 ? " " : ", ");
@@ -87,8 +89,9 @@ std::string StatsText(const RunStats& stats) {
 }
 
 std::string StatsJson(const RunStats& stats) {
-  // Names are identifiers of ours, so nothing needs escaping.
-  std::string json = "{\"phases_us\": {";
+  // Names and sentences are ours, so nothing needs escaping.
+  std::string json = "{\"machine\": \"" + std::string(stats.machine) + "\", \"limitations\": \"" +
+                     std::string(stats.limitations) + "\", \"phases_us\": {";
   for (size_t i = 0; i < kPhaseCount; ++i) {
     json += (i == 0 ? "\"" : ", \"");
     json += std::string(kPhaseNames[i]) + "\": " + Microseconds(stats.phase_nanoseconds[i]);

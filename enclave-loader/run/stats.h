@@ -17,6 +17,8 @@ enum class Phase : uint8_t { kExec, kParse, kCreate, kLoad, kHash, kSignature, k
 inline constexpr size_t kPhaseCount = 8;
 
 struct RunStats {
+  std::string_view machine;
+  std::string_view limitations;  // of the machine; empty: none
   std::array<uint64_t, kPhaseCount> phase_nanoseconds = {};
   DeviceStats device;
   std::span<const uint64_t> host_calls;  // by number; the last one counts unknown numbers

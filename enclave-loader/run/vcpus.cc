@@ -28,6 +28,7 @@ void Vcpus::RunSlot(uint32_t slot) {
     switch (exit.reason) {
       case ExitReason::kHostCall:
         answer = static_cast<uint64_t>(server_.Answer(slot, exit));
+        listener_.OnHostCall(slot, exit, static_cast<int64_t>(answer));
         break;
       case ExitReason::kIdle:
         server_.Idle(slot, exit.arguments[0]);

@@ -16,6 +16,8 @@ class EndListener {
  public:
   [[noreturn]] virtual void OnEnd(const Exit& exit) = 0;
   virtual void OnLog(uint32_t level, std::string_view line) = 0;
+  // After each host call; for traces.
+  virtual void OnHostCall(uint32_t slot, const Exit& exit, int64_t answer) = 0;
 
  protected:
   ~EndListener() = default;
