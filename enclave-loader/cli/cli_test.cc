@@ -27,7 +27,7 @@ constexpr Operand kOperands[] = {{"IMAGE", "What to run."}};
 constexpr Command kOne[] = {{"", "", kOptions, kOperands}};
 constexpr Command kTwo[] = {{"make", "Makes things.", kOptions, kOperands},
                             {"take", "Takes things.", kOptions, {}}};
-constexpr Paragraph kParagraphs[] = {{"0", "Well."}, {"", ".hidden text - with\\signs"}};
+constexpr Paragraph kParagraphs[] = {{"0", "Well."}, {"", ".hidden \"text\" - with\\signs"}};
 constexpr ManSection kSections[] = {{"Exit status", kParagraphs}};
 constexpr Tool kTool = {"tool", "do things", "Does things.", kOne, kSections};
 constexpr Tool kToolOfTwo = {"tool", "do things", "Does things.", kTwo, {}};
@@ -176,7 +176,7 @@ TEST(ManTest, IsMadeFromTheTable) {
       ".TP\n.B \\-\\-stats[=json]\nPrints numbers.\n.TP\n.B \\-\\-quiet\nPrints less.\n"
       ".TP\n.B \\-\\-help\nPrints this help.\n"
       ".TP\n.B \\-\\-version\nPrints the version.\n.SH \"EXIT STATUS\"\n.TP\n.B 0\nWell.\n"
-      ".PP\n\\&.hidden text \\- with\\esigns\n");
+      ".PP\n\\&.hidden \\(dqtext\\(dq \\- with\\esigns\n");
 }
 
 TEST(ComplaintTest, IsOneCleanLine) {

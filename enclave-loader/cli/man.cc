@@ -15,6 +15,8 @@ std::string Escape(std::string_view text) {
       out += "\\e";
     } else if (character == '-') {
       out += "\\-";
+    } else if (character == '"') {
+      out += "\\(dq";  // it would part the arguments of a request
     } else if ((character == '.' || character == '\'') && (out.empty() || out.back() == '\n')) {
       out += "\\&";
       out += character;

@@ -126,13 +126,13 @@ void AppendPages(std::string& out, const Description& description) {
             std::to_string(description.data_pages) + " with contents, " +
                 std::to_string(description.zero_pages) + " of zeros, " +
                 SizeText(description.image_size) + " in all");
-  AppendRow(out, "entry", Number("%#" PRIx64, description.entry));
+  AppendRow(out, "entry", Number("0x%" PRIx64, description.entry));
   for (const Segment& segment : description.segments) {
     AppendRow(out, &segment == &description.segments.front() ? "segments" : "",
-              PermissionText(segment.permissions) + Number(" %#010" PRIx64, segment.offset) +
-                  Number(", %#" PRIx64, segment.memory_size) +
-                  Number(" bytes, %#" PRIx64, segment.file_size) +
-                  Number(" of them at %#" PRIx64, segment.file_offset) + " in the file");
+              PermissionText(segment.permissions) + Number(" 0x%08" PRIx64, segment.offset) +
+                  Number(", 0x%" PRIx64, segment.memory_size) +
+                  Number(" bytes, 0x%" PRIx64, segment.file_size) +
+                  Number(" of them at 0x%" PRIx64, segment.file_offset) + " in the file");
   }
 }
 

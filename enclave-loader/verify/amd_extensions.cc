@@ -12,8 +12,8 @@ namespace {
 
 // 1.3.6.1.4.1.3704.1, without the numbers that follow.
 constexpr std::array kAmdPrefix = {
-    std::byte{0x2b}, std::byte{0x06}, std::byte{0x01}, std::byte{0x04}, std::byte{0x01},
-    std::byte{0x9c}, std::byte{0x78}, std::byte{0x01},
+    std::byte{0x2b}, std::byte{0x06}, std::byte{0x01}, std::byte{0x04},
+    std::byte{0x01}, std::byte{0x9c}, std::byte{0x78}, std::byte{0x01},
 };
 
 constexpr size_t kHwidSize = 64;
@@ -27,10 +27,16 @@ constexpr uint8_t kCspId = 5;
 
 using Version = std::optional<uint8_t> AmdExtensions::*;
 constexpr Version kVersionFields[] = {
-    nullptr,                // .3.0 does not exist
-    &AmdExtensions::boot_loader, &AmdExtensions::tee,    &AmdExtensions::snp,
-    &AmdExtensions::spare4,      &AmdExtensions::spare5, &AmdExtensions::spare6,
-    &AmdExtensions::spare7,      &AmdExtensions::microcode, &AmdExtensions::fmc,
+    nullptr,  // .3.0 does not exist
+    &AmdExtensions::boot_loader,
+    &AmdExtensions::tee,
+    &AmdExtensions::snp,
+    &AmdExtensions::spare4,
+    &AmdExtensions::spare5,
+    &AmdExtensions::spare6,
+    &AmdExtensions::spare7,
+    &AmdExtensions::microcode,
+    &AmdExtensions::fmc,
 };
 
 Result<uint8_t> ReadVersion(std::span<const std::byte> value) {
@@ -48,7 +54,8 @@ Result<uint8_t> ReadVersion(std::span<const std::byte> value) {
   return std::to_integer<uint8_t>(number[0]);
 }
 
-// An id is 64 or 8 bytes, bare or in an OCTET STRING of its own; the size alone tells, for an id may begin with any bytes.
+// An id is 64 or 8 bytes, bare or in an OCTET STRING of its own; the size alone tells, for an id
+// may begin with any bytes.
 Result<Bytes> ReadHwid(std::span<const std::byte> value) {
   if (value.size() == kHwidSize + 2 || value.size() == kTurinHwidSize + 2) {
     DerReader reader(value);
@@ -115,10 +122,9 @@ std::optional<TcbBytes> AmdExtensions::Tcb(Generation generation) const {
                     spare6.value_or(0),
                     *microcode};
   }
-  return TcbBytes{*boot_loader,       *tee,
-                  spare4.value_or(0), spare5.value_or(0),
-                  spare6.value_or(0), spare7.value_or(0),
-                  *snp,               *microcode};
+  return TcbBytes{
+      *boot_loader,       *tee, spare4.value_or(0), spare5.value_or(0), spare6.value_or(0),
+      spare7.value_or(0), *snp, *microcode};
 }
 
 Result<AmdExtensions> ParseAmdExtensions(std::span<const std::byte> extensions) {

@@ -13,8 +13,8 @@
 
 namespace nsgx::verify {
 
-// What AMD's own X.509 extensions (1.3.6.1.4.1.3704.1.*) say about the chip that a VCEK or VLEK belongs to. An extension that
-// is not there leaves its field empty.
+// What AMD's own X.509 extensions (1.3.6.1.4.1.3704.1.*) say about the chip that a VCEK or VLEK
+// belongs to. An extension that is not there leaves its field empty.
 struct AmdExtensions {
   std::string product_name;
   std::optional<uint8_t> boot_loader, tee, snp, spare4, spare5, spare6, spare7, microcode, fmc;
@@ -25,9 +25,11 @@ struct AmdExtensions {
   std::optional<TcbBytes> Tcb(Generation generation) const;
 };
 
-// Reads the extensions of a certificate: `extensions` is the DER SEQUENCE OF Extension. Unknown ones are passed over.
+// Reads the extensions of a certificate: `extensions` is the DER SEQUENCE OF Extension. Unknown
+// ones are passed over.
 //
-// Errors: kMalformed  not DER, one of AMD's comes twice, or its value is not of the type that AMD documents.
+// Errors: kMalformed  not DER, one of AMD's comes twice, or its value is not of the type that AMD
+// documents.
 Result<AmdExtensions> ParseAmdExtensions(std::span<const std::byte> extensions);
 
 }  // namespace nsgx::verify

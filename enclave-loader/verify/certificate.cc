@@ -18,8 +18,9 @@ namespace nsgx::verify {
 
 namespace {
 
-// AlgorithmIdentifier of RSASSA-PSS with SHA-384, MGF1 with SHA-384 and 48 bytes of salt. DER has one form of it, but the default
-// trailer field (the last five bytes) is spelt out by AMD and left out by others.
+// AlgorithmIdentifier of RSASSA-PSS with SHA-384, MGF1 with SHA-384 and 48 bytes of salt. DER has
+// one form of it, but the default trailer field (the last five bytes) is spelt out by AMD and left
+// out by others.
 constexpr uint8_t kPssSha384[] = {
     0x30, 0x46, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a, 0x30, 0x39,
     0xa0, 0x0f, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02,
@@ -43,7 +44,8 @@ bool IsPssSha384(std::span<const std::byte> algorithm) {
   return std::ranges::equal(algorithm, View(short_form));
 }
 
-// A certificate and a revocation list have the same outside: what is signed, how, and the signature.
+// A certificate and a revocation list have the same outside: what is signed, how, and the
+// signature.
 struct SignedParts {
   std::span<const std::byte> contents;
   std::span<const std::byte> algorithm;
@@ -142,9 +144,7 @@ int64_t Certificate::not_after() const { return Seconds(parsed_->valid_to); }
 
 std::span<const std::byte> Certificate::serial() const { return View(parsed_->serial); }
 
-Sha256Digest Certificate::PublicKeyHash() const {
-  return Sha256::Hash(View(parsed_->pk_raw));
-}
+Sha256Digest Certificate::PublicKeyHash() const { return Sha256::Hash(View(parsed_->pk_raw)); }
 
 bool Certificate::MaySignCertificates() const {
   return mbedtls_x509_crt_has_ext_type(parsed_.get(), MBEDTLS_X509_EXT_KEY_USAGE) &&

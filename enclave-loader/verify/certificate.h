@@ -19,8 +19,9 @@
 
 namespace nsgx::verify {
 
-// An X.509 certificate that somebody gave us. Parsing believes nothing: who signed it is asked for one certificate at a time,
-// because the path is always the same three and each step is a row of its own for the reader.
+// An X.509 certificate that somebody gave us. Parsing believes nothing: who signed it is asked for
+// one certificate at a time, because the path is always the same three and each step is a row of
+// its own for the reader.
 class Certificate {
  public:
   // Errors: kMalformed  not exactly one certificate in DER, or its AMD extensions are no good.
@@ -47,7 +48,8 @@ class Certificate {
   bool HasRsa4096Key() const;
   // Its key, if that is one of P-384.
   std::optional<EcdsaP384PublicKey::Raw> EcKey() const;
-  // Its signature claims the one algorithm that AMD uses: RSASSA-PSS, SHA-384, MGF1 with SHA-384, 48 bytes of salt.
+  // Its signature claims the one algorithm that AMD uses: RSASSA-PSS, SHA-384, MGF1 with SHA-384,
+  // 48 bytes of salt.
   bool ClaimsAmdSignature() const;
   // Its signature is one in that algorithm by the key of `issuer`.
   bool IsSignedBy(const Certificate& issuer) const;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From the root to the key that signed the report: root (ARK), intermediate (ASK or ASVK), chip (VCEK or VLEK).
+// From the root to the key that signed the report: root (ARK), intermediate (ASK or ASVK), chip
+// (VCEK or VLEK).
 #include "enclave-loader/verify/checks.h"
 #include "enclave-loader/verify/roots.h"
 #include "enclave-loader/verify/time_text.h"
@@ -105,10 +106,10 @@ Finding CheckRevocation(const Evidence& evidence, const Policy& policy) {
       return Require(false, expected, "a list whose signature does not hold");
     }
     if (policy.time < list.this_update() || policy.time > list.next_update()) {
-      return Require(false, expected,
-                     "a list for " + TimeText(list.this_update()) + " to " +
-                         TimeText(list.next_update()),
-                     "fetch a new one");
+      return Require(
+          false, expected,
+          "a list for " + TimeText(list.this_update()) + " to " + TimeText(list.next_update()),
+          "fetch a new one");
     }
     if (list.Revokes(evidence.intermediate)) {
       return Require(false, expected, evidence.intermediate.Name() + " is revoked");

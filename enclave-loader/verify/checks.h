@@ -56,10 +56,9 @@ Finding RequireOneOf(const std::vector<Digest<size>>& accepted,
   for (const Digest<size>& one : accepted) {
     expected += (expected.empty() ? "" : " or ") + Hex(one);
   }
-  const bool is_accepted =
-      got && std::ranges::any_of(accepted, [&](const Digest<size>& one) {
-        return std::ranges::equal(one, *got);
-      });
+  const bool is_accepted = got && std::ranges::any_of(accepted, [&](const Digest<size>& one) {
+                             return std::ranges::equal(one, *got);
+                           });
   return Require(is_accepted, std::move(expected), got_text);
 }
 

@@ -40,8 +40,9 @@ struct Malformed {
 // Errors: it does not follow the format, or is of a version that we do not know.
 Result<Evidence, Malformed> ParseEvidence(std::span<const std::byte> file);
 
-// The same for a report that was made without a SEH, as other tools keep it: the report, the chip's certificate, and a file with
-// the authorities' certificates; each certificate in PEM or DER. Of several authorities the one that the chip names is taken.
+// The same for a report that was made without a SEH, as other tools keep it: the report, the chip's
+// certificate, and a file with the authorities' certificates; each certificate in PEM or DER. Of
+// several authorities the one that the chip names is taken.
 //
 // Errors: one of them does not follow its format, or the authorities are not all there.
 Result<Evidence, Malformed> FromHardwareReport(std::span<const std::byte> report,

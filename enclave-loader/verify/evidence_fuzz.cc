@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Evidence comes from strangers: whatever it is, it is malformed, refused or verified, and verified only when it is the one file that
-// was signed.
+// Evidence comes from strangers: whatever it is, it is malformed, refused or verified, and verified
+// only when it is the one file that was signed.
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -46,7 +46,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::span<const std::byte> input = std::as_bytes(std::span(data, size));
   Run(nsgx::verify::ParseEvidence(input));
-  // The same bytes as the files of a hardware report: the report, the chip's certificate after its size in two bytes, authorities.
+  // The same bytes as the files of a hardware report: the report, the chip's certificate after its
+  // size in two bytes, authorities.
   nsgx::ByteReader reader(input);
   const auto report = reader.ReadBytes(SNP_REPORT_SIZE);
   const auto chip_size = reader.Read<uint16_t>();

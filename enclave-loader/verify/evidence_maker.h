@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Makes evidence for tests: good as it stands, and with whatever a test wants to be wrong about it. The chain is generated, with
-// keys that everybody knows; no such evidence can be mistaken for AMD's.
+// Makes evidence for tests: good as it stands, and with whatever a test wants to be wrong about it.
+// The chain is generated, with keys that everybody knows; no such evidence can be mistaken for
+// AMD's.
 #pragma once
 
 #include <cstdint>
@@ -28,8 +29,8 @@ struct EvidenceParts {
   bool binds_seh_key = true;  // report_data of the hardware report is computed from the SEH's key
 };
 
-// Evidence that verifies under TestPolicy(): machine `machine`, Genoa, report version 3. Under the simulated root, or for
-// NSGX_MACHINE_SNP under a root of its own that TestPolicy() accepts.
+// Evidence that verifies under TestPolicy(): machine `machine`, Genoa, report version 3. Under the
+// simulated root, or for NSGX_MACHINE_SNP under a root of its own that TestPolicy() accepts.
 EvidenceParts GoodParts(uint32_t machine);
 // Turns them into parts signed by a VLEK, or of a Turin.
 void UseVlek(EvidenceParts& parts);

@@ -84,7 +84,8 @@ TEST_F(EvidenceTest, FlippedByteInEachRegion) {
   EXPECT_EQ(WithFlip(good_.size() - 1), "root-signature");
 }
 
-// Nothing that is not signed may be left over. A prime step, so that all parts are hit at odd places.
+// Nothing that is not signed may be left over. A prime step, so that all parts are hit at odd
+// places.
 TEST_F(EvidenceTest, NoFlipIsAccepted) {
   for (size_t offset = 0; offset < good_.size(); offset += 53) {
     EXPECT_NE(WithFlip(offset), "") << offset;

@@ -59,7 +59,7 @@ namespace {
 
 struct Part {
   std::string_view name;
-  std::optional<uint8_t> Tcb::*value;
+  std::optional<uint8_t> Tcb::* value;
 };
 constexpr Part kParts[] = {
     {"FMC", &Tcb::fmc}, {"boot loader", &Tcb::boot_loader}, {"TEE", &Tcb::tee},

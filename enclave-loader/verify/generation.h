@@ -20,14 +20,15 @@ std::string_view GenerationName(Generation generation);
 
 // From the product name in a certificate: "Milan-B0", "Genoa", "Turin-C1".
 Generation GenerationOfProduct(std::string_view product_name);
-// From the processor's CPUID family and model, which reports hold since version 3. Siena and Bergamo count as Genoa: they
-// have the same root.
+// From the processor's CPUID family and model, which reports hold since version 3. Siena and
+// Bergamo count as Genoa: they have the same root.
 Generation GenerationOfCpuid(uint8_t family, uint8_t model);
 
 // Security versions of a platform in the byte order of a report.
 using TcbBytes = std::array<uint8_t, 8>;
 
-// The parts of a TcbBytes that mean something. An absent part is not asked for (in a minimum) or not there (in a version).
+// The parts of a TcbBytes that mean something. An absent part is not asked for (in a minimum) or
+// not there (in a version).
 struct Tcb {
   std::optional<uint8_t> fmc;  // Turin only
   std::optional<uint8_t> boot_loader;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// nsgx-verify: decides whether evidence is to be trusted. Exit status: 0 verified, 1 refused, 2 malformed, 3 nothing verified.
+// nsgx-verify: decides whether evidence is to be trusted. Exit status: 0 verified, 1 refused, 2
+// malformed, 3 nothing verified.
 #include <unistd.h>
 
 #include <chrono>

@@ -30,12 +30,12 @@ TEST(DerReaderTest, ReadsOneElementAfterTheOther) {
 
 TEST(DerReaderTest, RefusesLengthsThatAreNotDer) {
   for (const Der& der : {
-           Der{0x04},                                      // no length
-           Der{0x04, 0x01},                                // ends early
-           Der{0x04, 0x80, 0x00, 0x00},                    // of no definite length
-           Der{0x04, 0x81, 0x01, 0xaa},                    // long form for a short length
-           Der{0x04, 0x82, 0x00, 0x01, 0xaa},              // leading zero
-           Der{0x04, 0x84, 0xff, 0xff, 0xff, 0xff, 0xaa},  // behind the end
+           Der{0x04},                                            // no length
+           Der{0x04, 0x01},                                      // ends early
+           Der{0x04, 0x80, 0x00, 0x00},                          // of no definite length
+           Der{0x04, 0x81, 0x01, 0xaa},                          // long form for a short length
+           Der{0x04, 0x82, 0x00, 0x01, 0xaa},                    // leading zero
+           Der{0x04, 0x84, 0xff, 0xff, 0xff, 0xff, 0xaa},        // behind the end
            Der{0x04, 0x85, 0x01, 0x00, 0x00, 0x00, 0x00, 0xaa},  // longer than anything
        }) {
     EXPECT_FALSE(DerReader(AsBytes(der)).Read(tag::kOctetString).ok());
@@ -43,9 +43,8 @@ TEST(DerReaderTest, RefusesLengthsThatAreNotDer) {
 }
 
 Der Extension(std::string_view number, const Der& value) {
-  return Element(chip::der::kSequence,
-                 {chip::der::Oid("1.3.6.1.4.1.3704.1." + std::string(number)),
-                  Element(chip::der::kOctetString, {value})});
+  return Element(chip::der::kSequence, {chip::der::Oid("1.3.6.1.4.1.3704.1." + std::string(number)),
+                                        Element(chip::der::kOctetString, {value})});
 }
 
 Result<AmdExtensions> Parse(std::initializer_list<Der> extensions) {
@@ -53,22 +52,20 @@ Result<AmdExtensions> Parse(std::initializer_list<Der> extensions) {
 }
 
 TEST(AmdExtensionsTest, ReadsVersionsOfEitherSize) {
-  const Result<AmdExtensions> parsed = Parse({Extension("3.1", chip::der::Integer(0)),
-                                              Extension("3.2", chip::der::Integer(0x7f)),
-                                              Extension("3.3", chip::der::Integer(0x80)),
-                                              Extension("3.8", chip::der::Integer(0xff))});
+  const Result<AmdExtensions> parsed = Parse(
+      {Extension("3.1", chip::der::Integer(0)), Extension("3.2", chip::der::Integer(0x7f)),
+       Extension("3.3", chip::der::Integer(0x80)), Extension("3.8", chip::der::Integer(0xff))});
   ASSERT_TRUE(parsed.ok());
-  EXPECT_EQ(parsed.value().Tcb(Generation::kMilan),
-            (TcbBytes{0, 0x7f, 0, 0, 0, 0, 0x80, 0xff}));
+  EXPECT_EQ(parsed.value().Tcb(Generation::kMilan), (TcbBytes{0, 0x7f, 0, 0, 0, 0, 0x80, 0xff}));
   EXPECT_EQ(parsed.value().Tcb(Generation::kTurin), std::nullopt);
 }
 
 TEST(AmdExtensionsTest, RefusesWrongValues) {
   EXPECT_FALSE(Parse({Extension("3.1", chip::der::Integer(0x100))}).ok());
-  EXPECT_FALSE(Parse({Extension("3.1", {0x02, 0x01, 0x80})}).ok());              // negative
-  EXPECT_FALSE(Parse({Extension("3.1", {0x02, 0x02, 0x00, 0x01})}).ok());        // not minimal
-  EXPECT_FALSE(Parse({Extension("3.1", {0x02, 0x00})}).ok());                    // empty
-  EXPECT_FALSE(Parse({Extension("3.1", {0x02, 0x01, 0x01, 0x00})}).ok());        // more behind it
+  EXPECT_FALSE(Parse({Extension("3.1", {0x02, 0x01, 0x80})}).ok());        // negative
+  EXPECT_FALSE(Parse({Extension("3.1", {0x02, 0x02, 0x00, 0x01})}).ok());  // not minimal
+  EXPECT_FALSE(Parse({Extension("3.1", {0x02, 0x00})}).ok());              // empty
+  EXPECT_FALSE(Parse({Extension("3.1", {0x02, 0x01, 0x01, 0x00})}).ok());  // more behind it
   EXPECT_FALSE(Parse({Extension("3.1", {})}).ok());
   EXPECT_FALSE(Parse({Extension("2", chip::der::Text(chip::der::kUtf8String, "Milan"))}).ok());
   EXPECT_FALSE(Parse({Extension("4", Der(63, 0x11))}).ok());

@@ -12,8 +12,9 @@
 
 namespace nsgx::verify {
 
-// What a relying party expects. An empty list and an absent value expect nothing: the check is then skipped, and says so. Of a list
-// one match is enough. What is refused by default has to be allowed here.
+// What a relying party expects. An empty list and an absent value expect nothing: the check is then
+// skipped, and says so. Of a list one match is enough. What is refused by default has to be allowed
+// here.
 struct Policy {
   int64_t time = 0;  // seconds since 1970; certificates must be valid then
 

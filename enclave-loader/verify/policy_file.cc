@@ -23,13 +23,15 @@ Result<void, Complaint> ApplyValue(Request& request, const std::string& name,
   if (const auto* list = value.as_array()) {
     for (const toml::node& item : *list) {
       if (!item.is_string()) {
-        return Complain("policy: ", name.substr(2), " is a list of something else than strings; quote its items");
+        return Complain("policy: ", name.substr(2),
+                        " is a list of something else than strings; quote its items");
       }
       TRY(ApplyPolicyOption(request, name, item.as_string()->get()));
     }
     return {};
   }
-  return Complain("policy: ", name.substr(2), " is no string, number, boolean or list; see nsgx-verify --help");
+  return Complain("policy: ", name.substr(2),
+                  " is no string, number, boolean or list; see nsgx-verify --help");
 }
 
 bool IsFlag(std::string_view name) {
@@ -53,7 +55,8 @@ Result<void, Complaint> ApplyPolicyText(Request& request, std::string_view toml)
     const std::string name = "--" + std::string(key.str());
     const auto* flag = value.as_boolean();
     if (IsFlag(name) != (flag != nullptr)) {
-      return Complain("policy: ", key.str(), flag != nullptr ? " takes a value" : " is true or false",
+      return Complain("policy: ", key.str(),
+                      flag != nullptr ? " takes a value" : " is true or false",
                       "; see nsgx-verify --help");
     }
     if (flag == nullptr) {

@@ -21,8 +21,8 @@ std::string Padded(std::string_view text, size_t width) {
 std::string RowText(const Row& row) {
   const std::string indent(kOutcomeWidth, ' ');
   const bool failed = row.outcome == Outcome::kFailed;
-  std::string out =
-      Padded(failed ? "FAILED" : OutcomeName(row.outcome), kOutcomeWidth) + Padded(row.name, kNameWidth);
+  std::string out = Padded(failed ? "FAILED" : OutcomeName(row.outcome), kOutcomeWidth) +
+                    Padded(row.name, kNameWidth);
   if (row.outcome == Outcome::kSkipped) {
     out += row.note + "\n";
     return row.got.empty() ? out : out + indent + "  it is:    " + row.got + "\n";

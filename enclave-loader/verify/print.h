@@ -13,7 +13,8 @@ std::string VerdictText(const Verdict& verdict);
 
 // The same for programs:
 //   {"result": "verified" | "refused", "simulated": bool, "first_failure": NAME | null,
-//    "checks": [{"name", "meaning", "result": "ok" | "failed" | "skipped", "expected", "got", "note"}]}
+//    "checks": [{"name", "meaning", "result": "ok" | "failed" | "skipped", "expected", "got",
+//    "note"}]}
 std::string VerdictJson(const Verdict& verdict);
 //   {"result": "malformed", "reason": WHAT}
 std::string MalformedJson(std::string_view what);

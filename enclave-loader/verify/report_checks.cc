@@ -23,8 +23,8 @@ bool IsZero(std::span<const uint8_t> bytes) {
 
 Finding CheckVersion(const Evidence& evidence, const Policy&) {
   const uint32_t version = evidence.report.version;
-  return Require(version == 2 || version == 3 || version == 5, "2, 3 or 5",
-                 std::to_string(version), "the meaning of another version's fields is not known");
+  return Require(version == 2 || version == 3 || version == 5, "2, 3 or 5", std::to_string(version),
+                 "the meaning of another version's fields is not known");
 }
 
 Finding CheckAlgorithm(const Evidence& evidence, const Policy&) {
@@ -51,7 +51,8 @@ Finding CheckSignature(const Evidence& evidence, const Policy&) {
                  "security versions");
 }
 
-// A VLEK binds no chip, so a certificate of one kind must never pass for the other: report, certificate and authority agree.
+// A VLEK binds no chip, so a certificate of one kind must never pass for the other: report,
+// certificate and authority agree.
 Finding CheckSigningKey(const Evidence& evidence, const Policy&) {
   const uint32_t info = evidence.report.key_info;
   const uint32_t claimed = SNP_KEY_INFO_SIGNING_KEY(info);
@@ -62,9 +63,8 @@ Finding CheckSigningKey(const Evidence& evidence, const Policy&) {
       " in the report, certificate of " + evidence.chip.Name() + " by " +
       evidence.intermediate.Name();
   const bool is_vlek = claimed == SNP_SIGNING_KEY_VLEK;
-  const std::string expected =
-      is_vlek ? "a VLEK without chip id, by an authority for VLEKs"
-              : "a VCEK with chip id, by an authority for VCEKs";
+  const std::string expected = is_vlek ? "a VLEK without chip id, by an authority for VLEKs"
+                                       : "a VCEK with chip id, by an authority for VCEKs";
   const AmdExtensions& amd = evidence.chip.amd();
   const bool holds = (claimed == SNP_SIGNING_KEY_VCEK || is_vlek) &&
                      (info & SNP_KEY_INFO_CHIP_MASKED) == 0 &&
@@ -78,12 +78,12 @@ Finding CheckReserved(const Evidence& evidence, const Policy&) {
   const snp_report& report = evidence.report;
   const std::string where =
       (report.key_info & SNP_KEY_INFO_RESERVED) != 0 || report.reserved0 != 0 ? "0x048"
-      : report.version < 3 && (report.cpuid_family != 0 || report.cpuid_model != 0 ||
-                               report.cpuid_stepping != 0)
+      : report.version < 3 &&
+              (report.cpuid_family != 0 || report.cpuid_model != 0 || report.cpuid_stepping != 0)
           ? "0x188"
-      : !IsZero(report.reserved1)                                ? "0x18b"
-      : report.reserved2 != 0                                    ? "0x1eb"
-      : report.reserved3 != 0                                    ? "0x1ef"
+      : !IsZero(report.reserved1) ? "0x18b"
+      : report.reserved2 != 0     ? "0x1eb"
+      : report.reserved3 != 0     ? "0x1ef"
       : report.version < 5 && (report.launch_mitigations != 0 || report.current_mitigations != 0)
           ? "0x1f8"
       : !IsZero(report.reserved4) ? "0x208"
@@ -111,21 +111,19 @@ Finding CheckChipId(const Evidence& evidence, const Policy&) {
     return Skip("a VLEK belongs to a provider, not to one chip", got);
   }
   const Bytes& hwid = evidence.chip.amd().hwid;
-  const bool size_fits =
-      hwid.size() == sizeof(report.chip_id) ||
-      (hwid.size() == 8 && GenerationOf(evidence) == Generation::kTurin);
-  const bool holds =
-      size_fits && std::ranges::equal(hwid, View(report.chip_id).first(hwid.size())) &&
-      IsZero(std::span(report.chip_id).subspan(hwid.size()));
+  const bool size_fits = hwid.size() == sizeof(report.chip_id) ||
+                         (hwid.size() == 8 && GenerationOf(evidence) == Generation::kTurin);
+  const bool holds = size_fits &&
+                     std::ranges::equal(hwid, View(report.chip_id).first(hwid.size())) &&
+                     IsZero(std::span(report.chip_id).subspan(hwid.size()));
   return Require(holds, hwid.empty() ? "none in the certificate" : Hex(hwid) + " (certificate)",
                  got, "the certificate is another chip's");
 }
 
 Finding CheckTcbOrder(const Evidence& evidence, const Policy&) {
   const snp_report& report = evidence.report;
-  const bool holds =
-      IsAtMost(ToTcbBytes(report.reported_tcb), ToTcbBytes(report.committed_tcb)) &&
-      IsAtMost(ToTcbBytes(report.committed_tcb), ToTcbBytes(report.current_tcb));
+  const bool holds = IsAtMost(ToTcbBytes(report.reported_tcb), ToTcbBytes(report.committed_tcb)) &&
+                     IsAtMost(ToTcbBytes(report.committed_tcb), ToTcbBytes(report.current_tcb));
   return Require(holds, "reported <= committed <= current",
                  TcbText(report.reported_tcb, evidence) + " / " +
                      TcbText(report.committed_tcb, evidence) + " / " +
@@ -135,10 +133,10 @@ Finding CheckTcbOrder(const Evidence& evidence, const Policy&) {
 
 Finding CheckFirmwareOrder(const Evidence& evidence, const Policy&) {
   // Build, minor, major.
-  const auto number = [](const uint8_t (&version)[3]) {
+  const auto number = [](const uint8_t(&version)[3]) {
     return version[2] << 16 | version[1] << 8 | version[0];
   };
-  const auto text = [](const uint8_t (&version)[3]) {
+  const auto text = [](const uint8_t(&version)[3]) {
     return std::to_string(version[2]) + "." + std::to_string(version[1]) + " build " +
            std::to_string(version[0]);
   };
@@ -153,10 +151,9 @@ Finding RequireTcb(const uint8_t (&tcb)[8], const Evidence& evidence, const Poli
   if (policy.minimum_tcb.is_empty()) {
     return Skip("no minimum was given (--min-tcb)", got);
   }
-  return Require(ReachesMinimum(DecodeTcb(ToTcbBytes(tcb), GenerationOf(evidence)),
-                                policy.minimum_tcb),
-                 "at least " + TcbText(policy.minimum_tcb), got,
-                 "known holes may be open in this firmware");
+  return Require(
+      ReachesMinimum(DecodeTcb(ToTcbBytes(tcb), GenerationOf(evidence)), policy.minimum_tcb),
+      "at least " + TcbText(policy.minimum_tcb), got, "known holes may be open in this firmware");
 }
 
 Finding CheckMinimumTcb(const Evidence& evidence, const Policy& policy) {
@@ -207,8 +204,8 @@ Finding CheckAlias(const Evidence& evidence, const Policy& policy) {
 
 Finding CheckMeasurement(const Evidence& evidence, const Policy& policy) {
   const std::span<const std::byte, 48> got = View(evidence.report.measurement);
-  const bool is_optional = !evidence.statement ||
-                           evidence.statement->body.machine != NSGX_MACHINE_SNP;
+  const bool is_optional =
+      !evidence.statement || evidence.statement->body.machine != NSGX_MACHINE_SNP;
   if (policy.seh_measurements.empty() && !is_optional) {
     return Require(false, "a given measurement (--seh-measurement)", Hex(got),
                    "without it, anybody's software at VMPL0 could have made this evidence");

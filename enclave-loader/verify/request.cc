@@ -32,9 +32,8 @@ Error<Complaint> NotA(std::string_view what, std::string_view name, std::string_
   return Complain(name, ": ", value, " is no ", what, "; see nsgx-verify --help");
 }
 
-template <auto Policy::*member>
-Result<void, Complaint> AddDigest(Request& request, std::string_view name,
-                                  std::string_view value) {
+template <auto Policy::* member>
+Result<void, Complaint> AddDigest(Request& request, std::string_view name, std::string_view value) {
   auto& digests = request.policy.*member;
   typename std::remove_reference_t<decltype(digests)>::value_type digest;
   if (!DecodeHex(value, digest).ok()) {
@@ -45,12 +44,10 @@ Result<void, Complaint> AddDigest(Request& request, std::string_view name,
   return {};
 }
 
-template <auto Policy::*member>
-Result<void, Complaint> SetNumber(Request& request, std::string_view name,
-                                  std::string_view value) {
+template <auto Policy::* member>
+Result<void, Complaint> SetNumber(Request& request, std::string_view name, std::string_view value) {
   using Number = typename std::remove_reference_t<decltype(request.policy.*member)>::value_type;
-  const Result<uint64_t> number =
-      loader::ParseNumber(value, std::numeric_limits<Number>::max());
+  const Result<uint64_t> number = loader::ParseNumber(value, std::numeric_limits<Number>::max());
   if (!number.ok()) {
     return NotA("number in range", name, value);
   }
@@ -58,7 +55,7 @@ Result<void, Complaint> SetNumber(Request& request, std::string_view name,
   return {};
 }
 
-template <bool Policy::*member>
+template <bool Policy::* member>
 Result<void, Complaint> SetFlag(Request& request, std::string_view, std::string_view) {
   request.policy.*member = true;
   return {};
@@ -106,7 +103,7 @@ Result<void, Complaint> SetMinimumTcb(Request& request, std::string_view name,
                                       std::string_view value) {
   struct Part {
     std::string_view name;
-    std::optional<uint8_t> Tcb::*value;
+    std::optional<uint8_t> Tcb::* value;
   };
   constexpr Part kParts[] = {{"fmc", &Tcb::fmc},
                              {"bl", &Tcb::boot_loader},
@@ -196,7 +193,8 @@ constexpr PolicyOption kPolicyOptions[] = {
     {{"--min-seh-svn", "N", "The lowest security version of the SEH."},
      SetNumber<&Policy::minimum_seh_svn>},
     {{"--generation", "NAME", "Milan, Genoa or Turin. Any of several."}, AddGeneration},
-    {{"--min-tcb", "LIST", "The lowest security versions of the platform: bl=3,tee=0,snp=8,ucode=115."},
+    {{"--min-tcb", "LIST",
+      "The lowest security versions of the platform: bl=3,tee=0,snp=8,ucode=115."},
      SetMinimumTcb},
     {{"--min-guest-svn", "N", "The lowest security version that the guest was launched with."},
      SetNumber<&Policy::minimum_guest_svn>},
@@ -222,7 +220,8 @@ constexpr PolicyOption kPolicyOptions[] = {
 };
 
 constexpr Option kOtherOptions[] = {
-    {"--policy", "FILE", "Reads options from a TOML file: the names above without hyphens in front."},
+    {"--policy", "FILE",
+     "Reads options from a TOML file: the names above without hyphens in front."},
     {"--snp-report", "FILE", "Verifies a hardware report alone, of 1184 bytes."},
     {"--vcek", "FILE", "Its chip's certificate, VCEK or VLEK; PEM or DER."},
     {"--chain", "FILE", "The authorities above it, ASK or ASVK and ARK; PEM."},
@@ -247,7 +246,8 @@ constexpr loader::Operand kOperands[] = {
 constexpr loader::Command kCommands[] = {{"", "", kOptions, kOperands}};
 constexpr loader::Paragraph kStatus[] = {
     {"0", "Verified: no check failed."},
-    {"1", "Refused: a check failed. All checks are printed; the last line names the first that failed."},
+    {"1",
+     "Refused: a check failed. All checks are printed; the last line names the first that failed."},
     {"2", "Malformed: the evidence does not follow its format."},
     {"3", "Nothing was verified: wrong options, or a file that cannot be read."},
 };
@@ -257,11 +257,13 @@ constexpr loader::Paragraph kExamples[] = {
     {"", "nsgx-verify --snp-report report.bin --vcek vcek.der --chain ask_ark.pem"},
 };
 constexpr loader::ManSection kSections[] = {{"Exit status", kStatus}, {"Examples", kExamples}};
-constexpr loader::Tool kTool = {
-    "nsgx-verify", "decide whether evidence from an enclave is to be trusted",
-    "Checks the whole way from AMD's root key to what the enclave said, and compares it with what you expect. What you do not "
-    "name is not checked, and is reported as skipped; name at least the identity or the signer, and the nonce.",
-    kCommands, kSections};
+constexpr loader::Tool kTool = {"nsgx-verify",
+                                "decide whether evidence from an enclave is to be trusted",
+                                "Checks the whole way from AMD's root key to what the enclave "
+                                "said, and compares it with what you expect. What you do not "
+                                "name is not checked, and is reported as skipped; name at least "
+                                "the identity or the signer, and the nonce.",
+                                kCommands, kSections};
 
 Result<void, Complaint> ApplyOther(Request& request, std::string_view name,
                                    std::string_view value) {
@@ -273,8 +275,7 @@ Result<void, Complaint> ApplyOther(Request& request, std::string_view name,
     return {};
   };
   if (name == "--policy") {
-    const std::string text =
-        TRY(loader::ReadSmallFile(std::string(value), kMaxFileSize));
+    const std::string text = TRY(loader::ReadSmallFile(std::string(value), kMaxFileSize));
     return ApplyPolicyText(request, text);
   }
   if (name == "--snp-report") {
@@ -299,13 +300,14 @@ Result<void, Complaint> CheckInputs(const Request& request) {
   const bool has_report =
       !request.snp_report.empty() || !request.vcek.empty() || !request.chain.empty();
   if (request.evidence.empty() != has_report) {
-    return Complain("give one file of evidence, or --snp-report with --vcek and --chain; see "
-                    "nsgx-verify --help");
+    return Complain(
+        "give one file of evidence, or --snp-report with --vcek and --chain; see "
+        "nsgx-verify --help");
   }
-  if (has_report &&
-      (request.snp_report.empty() || request.vcek.empty() || request.chain.empty())) {
-    return Complain("a hardware report needs all of --snp-report, --vcek and --chain; give the "
-                    "missing one");
+  if (has_report && (request.snp_report.empty() || request.vcek.empty() || request.chain.empty())) {
+    return Complain(
+        "a hardware report needs all of --snp-report, --vcek and --chain; give the "
+        "missing one");
   }
   return {};
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a user asks nsgx-verify for: the table of its options, and how a command line and a policy file become a Policy.
+// What a user asks nsgx-verify for: the table of its options, and how a command line and a policy
+// file become a Policy.
 #pragma once
 
 #include <span>
@@ -28,13 +29,16 @@ struct Request {
 // Everything that --help and the man page say.
 const loader::Tool& VerifyTool();
 
-// Reads a command line, argv without the program's name. `now` is the time that certificates must be valid at if none is given.
+// Reads a command line, argv without the program's name. `now` is the time that certificates must
+// be valid at if none is given.
 //
-// Errors: an unknown option, a value that is none, a file that cannot be read, or inputs that do not go together.
+// Errors: an unknown option, a value that is none, a file that cannot be read, or inputs that do
+// not go together.
 Result<Request, Complaint> ParseCommandLine(std::span<char* const> arguments, int64_t now);
 
-// Applies a policy file: TOML, each key the name of an option without its hyphens, each value a string, a number, a boolean, or
-// a list of strings. Options of input and output are no policy and are refused.
+// Applies a policy file: TOML, each key the name of an option without its hyphens, each value a
+// string, a number, a boolean, or a list of strings. Options of input and output are no policy and
+// are refused.
 Result<void, Complaint> ApplyPolicyText(Request& request, std::string_view toml);
 
 // Applies one option that belongs to the policy. Errors: unknown, or a value that is none.

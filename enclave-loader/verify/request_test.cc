@@ -145,11 +145,11 @@ allow-debug = false
 
 TEST(PolicyFileTest, RefusesWhatItDoesNotKnow) {
   EXPECT_EQ(ComplaintOfPolicy(""), "");
-  for (const char* toml : {
-           "identity = ", "idendity = 'x'", "allow-debug = 1", "allow-debug = 'true'",
-           "min-svn = true", "min-svn = -1", "min-svn = 1.5", "identity = [1]", "signer = {}",
-           "json = true", "policy = 'other.toml'", "snp-report = 'x'", "help = true",
-           "[enclave]\nmin-svn = 3"}) {
+  for (const char* toml :
+       {"identity = ", "idendity = 'x'", "allow-debug = 1", "allow-debug = 'true'",
+        "min-svn = true", "min-svn = -1", "min-svn = 1.5", "identity = [1]", "signer = {}",
+        "json = true", "policy = 'other.toml'", "snp-report = 'x'", "help = true",
+        "[enclave]\nmin-svn = 3"}) {
     EXPECT_NE(ComplaintOfPolicy(toml), "") << toml;
   }
   EXPECT_NE(ComplaintOfPolicy("\n\nsigner = \n").find("line 3"), std::string::npos);

@@ -14,7 +14,7 @@ bool P384SignatureHolds(std::span<const std::byte, 96> key, std::span<const std:
 }
 
 bool FromReportForm(const uint8_t (&r)[72], const uint8_t (&s)[72], EcdsaP384Signature& out) {
-  const auto convert = [](const uint8_t (&number)[72], std::span<std::byte, kP384ScalarSize> to) {
+  const auto convert = [](const uint8_t(&number)[72], std::span<std::byte, kP384ScalarSize> to) {
     for (size_t i = 0; i < kP384ScalarSize; ++i) {
       to[i] = std::byte{number[kP384ScalarSize - 1 - i]};
     }

@@ -9,7 +9,8 @@
 
 namespace nsgx::verify {
 
-// Returns whether `signature` is one over `message` by `key`, X then Y. No point of the curve signs nothing.
+// Returns whether `signature` is one over `message` by `key`, X then Y. No point of the curve signs
+// nothing.
 bool P384SignatureHolds(std::span<const std::byte, 96> key, std::span<const std::byte> message,
                         const EcdsaP384Signature& signature);
 

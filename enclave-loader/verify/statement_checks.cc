@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the SEH says about the enclave: said by the SEH that the hardware's report speaks of, and of an acceptable enclave.
+// What the SEH says about the enclave: said by the SEH that the hardware's report speaks of, and of
+// an acceptable enclave.
 #include <array>
 
 #include "base/core/bytes.h"
@@ -19,15 +20,15 @@ constexpr std::string_view kNoStatement = "a hardware report alone says nothing 
 
 // A field of the body, if there is a body.
 template <size_t size>
-std::optional<std::span<const std::byte, size>> Field(const Evidence& evidence,
-                                                      const uint8_t (nsgx_report_body::*field)[size]) {
+std::optional<std::span<const std::byte, size>> Field(
+    const Evidence& evidence, const uint8_t (nsgx_report_body::*field)[size]) {
   if (!evidence.statement) {
     return std::nullopt;
   }
   return View(evidence.statement->body.*field);
 }
 template <typename T>
-std::optional<T> Number(const Evidence& evidence, T nsgx_report_body::*field) {
+std::optional<T> Number(const Evidence& evidence, T nsgx_report_body::* field) {
   if (!evidence.statement) {
     return std::nullopt;
   }
@@ -67,11 +68,13 @@ Finding CheckMachine(const Evidence& evidence, const Policy& policy) {
                    "a machine without hardware has a SIMULATED root");
   }
   return Require(policy.allow_simulated, policy.allow_simulated ? "sim or emu" : "snp", got,
-                 "machine " + got + " has no hardware that protects the enclave; "
-                 "--allow-simulated accepts it for tests");
+                 "machine " + got +
+                     " has no hardware that protects the enclave; "
+                     "--allow-simulated accepts it for tests");
 }
 
-// snp_report.report_data = SHA-512("NSGX SEH key v1" || SEH's public key || its version): vmpl-switch/abi/report.h.
+// snp_report.report_data = SHA-512("NSGX SEH key v1" || SEH's public key || its version):
+// vmpl-switch/abi/report.h.
 Finding CheckSehKey(const Evidence& evidence, const Policy&) {
   if (!evidence.statement) {
     return Skip(std::string(kNoStatement));
@@ -142,8 +145,8 @@ Finding CheckSigner(const Evidence& evidence, const Policy& policy) {
   const bool is_development = signer && Hex(*signer) == loader::kDevelopmentSigner;
   const std::string_view warning =
       is_development ? ": it is the development key, which everybody has" : "";
-  Finding finding = RequireOneOf(policy.signers, signer,
-                                 "no signer was given (--signer)" + std::string(warning));
+  Finding finding =
+      RequireOneOf(policy.signers, signer, "no signer was given (--signer)" + std::string(warning));
   if (finding.outcome == Outcome::kOk && is_development && !policy.allow_simulated) {
     return Require(false, "a key that is somebody's own", std::move(finding.got),
                    "everybody has the development key and can sign any program with it");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Decides whether evidence is what a relying party wants to trust, and says for each single check what came out and why.
+// Decides whether evidence is what a relying party wants to trust, and says for each single check
+// what came out and why.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +24,7 @@ struct Row {
   Outcome outcome;
   std::string expected;
   std::string got;
-  std::string note;          // why it failed, or why it was skipped
+  std::string note;  // why it failed, or why it was skipped
 };
 
 struct Verdict {
@@ -35,7 +36,8 @@ struct Verdict {
   const Row* FirstFailure() const;
 };
 
-// Runs every check, also after one has failed. Trusts nothing in `evidence`; does not read clocks, files or networks.
+// Runs every check, also after one has failed. Trusts nothing in `evidence`; does not read clocks,
+// files or networks.
 Verdict Verify(const Evidence& evidence, const Policy& policy);
 
 }  // namespace nsgx::verify
