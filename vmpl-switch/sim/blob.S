@@ -323,6 +323,8 @@ nsgx_sim_blob_step:
         .globl nsgx_sim_blob_fault
 nsgx_sim_blob_fault:
         START
+        mov $64, %edi                   /* whatever a SEH call opens must be closed again */
+        call *%gs:NSGX_SLOT_GATE
         lea .Lfaulted(%rip), %rax
         mov %rax, %fs:BLOB_SCRATCH      /* for routines that come back by RESUME_RIP */
         mov %fs:BLOB_ARGUMENT, %rax

@@ -177,8 +177,10 @@ class Handler {
  private:
   void Count(uint64_t VcpuCounters::* counter) { block_.vcpu->counters.*counter += 1; }
 
+  // Caught by our trap, not by a filter that somebody put around this process.
   bool IsSystemCall() const {
-    return signal_ == SIGSYS && (info_.si_code == kSysUserDispatch || info_.si_code == kSysSeccomp);
+    const int code = process_.trap == SyscallTrap::kSeccomp ? kSysSeccomp : kSysUserDispatch;
+    return signal_ == SIGSYS && info_.si_code == code;
   }
 
   // In the loader or the SEH.

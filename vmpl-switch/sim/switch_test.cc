@@ -238,6 +238,18 @@ TEST_P(Fault, IsDeliveredAndCanBeResumed) {
     EXPECT_EQ(FrameWord(enclave, kFrameAddress), guard + 4096 - 8);
   }
   EXPECT_EQ(enclave.vcpu().counters().exceptions, 1u);
+  EXPECT_EQ(enclave.seh().bad_thread_pointers_, 0u);
+
+  // What an XRSTOR inside may be given: no component that is the machine's own.
+  const SehAccess access;
+  const nsgx_frame* frame = reinterpret_cast<const nsgx_frame*>(enclave.slot()->frame);
+  EXPECT_EQ(frame->xsave_size, CurrentProcess().cpu.xsave_size);
+  uint64_t header[8];
+  memcpy(header, &frame->xsave[512], sizeof(header));
+  EXPECT_EQ(header[0] & ~CurrentProcess().cpu.xcr0, 0u);
+  for (size_t i = 1; i < 8; ++i) {
+    EXPECT_EQ(header[i], 0u);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -448,6 +460,7 @@ void ExpectGood(TestEnclave& enclave, uint32_t slot, uint64_t ticks) {
   EXPECT_EQ(enclave.Read(BLOB_BAD, slot), 0u);
   EXPECT_GE(enclave.Read(BLOB_TICKS, slot) + enclave.Read(BLOB_PENDING, slot), ticks);
   EXPECT_EQ(enclave.Read(BLOB_EXCEPTIONS, slot), 0u);
+  EXPECT_EQ(enclave.seh().bad_thread_pointers_, 0u);
 }
 
 TEST(Tick, RegistersSurviveDeliveredTicks) {
@@ -490,13 +503,13 @@ TEST(Tick, CallsSurviveTicks) {
   enclave.Write(BLOB_RESULT, WantedTicks());
   enclave.Write(BLOB_ARGUMENT, ~uint64_t{0});
   enclave.Write(BLOB_ARGUMENT2, 1);
-  enclave.Write(BLOB_ACTION, BLOB_ACTION_DIRTY);
+  // A handler that leaves overwrites whatever the switch keeps in slot and block.
+  enclave.Write(BLOB_ACTION, BLOB_ACTION_DIRTY | BLOB_ACTION_CALL);
   OnThread([&] { EXPECT_EQ(RunWithTicks(enclave)[0], NSGX_GATE_DONE); });
   ExpectGood(enclave, 0, WantedTicks());
   // Most of the time goes by in switch code and in the host: both kinds must have happened.
   EXPECT_GT(enclave.Read(BLOB_TICKS), 0u);
   EXPECT_GT(enclave.Read(BLOB_PENDING), 0u);
-  EXPECT_EQ(enclave.seh().bad_thread_pointers_, 0u);
 }
 
 TEST(Tick, TwoSlotsRunSideBySide) {
@@ -574,6 +587,21 @@ TEST(KeysDeathTest, HostCannotTouchEnclaveMemoryAfterItRan) {
       {
         OnThread([&] {
           enclave.Run();
+          static_cast<void>(*secret);
+        });
+      },
+      DiesOf{SIGSEGV}, "");
+}
+
+TEST(KeysDeathTest, HostCannotTouchEnclaveMemoryAfterItCrashed) {
+  NSGX_SKIP_WITHOUT_KEYS();
+  TestEnclave enclave(nsgx_sim_blob_fault, 1, false);
+  enclave.Write(BLOB_ARGUMENT, BLOB_FAULT_UNDEFINED);
+  volatile char* secret = reinterpret_cast<volatile char*>(enclave.address(BLOB_DATA));
+  EXPECT_EXIT(
+      {
+        OnThread([&] {
+          CHECK(enclave.Run()[0] == SIM_EXIT_EXCEPTION);
           static_cast<void>(*secret);
         });
       },

@@ -25,10 +25,19 @@ void SetThreadLocalProbe() { t_probe = &t_probe; }
 
 int64_t FakeSeh::GateCall(uint32_t slot, uint64_t call, const std::array<uint64_t, 5>& arguments) {
   static_cast<void>(slot);
+  CheckThreadPointer();
+  return call == kFakeSehCall ? static_cast<int64_t>(arguments[0] + 1) : -1;
+}
+
+uint64_t FakeSeh::exception_entry() const {
+  CheckThreadPointer();
+  return exception_entry_;
+}
+
+void FakeSeh::CheckThreadPointer() const {
   if (t_probe != &t_probe) {
     ++bad_thread_pointers_;
   }
-  return call == kFakeSehCall ? static_cast<int64_t>(arguments[0] + 1) : -1;
 }
 
 FaultAnswer FakeSeh::HandleFault(uint64_t address, seh::Permissions needed) {

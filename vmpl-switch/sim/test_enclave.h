@@ -32,7 +32,7 @@ class FakeSeh final : public SehCalls {
  public:
   int64_t GateCall(uint32_t slot, uint64_t call, const std::array<uint64_t, 5>& arguments) override;
   FaultAnswer HandleFault(uint64_t address, seh::Permissions needed) override;
-  uint64_t exception_entry() const override { return exception_entry_; }
+  uint64_t exception_entry() const override;
   uint64_t syscall_entry() const override { return syscall_entry_; }
 
   uint64_t exception_entry_ = 0;
@@ -41,8 +41,11 @@ class FakeSeh final : public SehCalls {
   uint64_t special_address_ = 0;
   FaultAnswer special_answer_ = FaultAnswer::kDeliver;
   std::function<void()> on_special_fault_;
-  uint64_t bad_thread_pointers_ =
-      0;  // calls in which the host's thread-local variables were not the host's
+  // Calls in which the host's thread-local variables were not the host's.
+  mutable uint64_t bad_thread_pointers_ = 0;
+
+ private:
+  void CheckThreadPointer() const;
 };
 
 // Call from a thread that has `t_thread_local_probe` set to its own address.
