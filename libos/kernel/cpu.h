@@ -59,9 +59,11 @@ struct Cpu {
   const Thread* steal_candidate;
   uint32_t steal_patience;
 
-  // The preemption tick: running, and for how many ticks nobody has waited.
+  // The preemption tick: its pace, 0: stopped; the first deadline that it sees to, 0: all; and for
+  // how many ticks nobody has waited.
   uint32_t tick_microseconds;
   uint32_t useless_ticks;
+  Deadline tick_covers;
 
   // Blocks of dead threads, ready for the next.
   void* thread_cache;

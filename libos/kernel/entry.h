@@ -15,11 +15,14 @@ extern "C" {
 // serves to make a call again.
 __attribute__((visibility("hidden"))) void libos_syscall();
 
-// Calls `handler` as the handler of a system call of the program, and returns what it returns: for parts of the library OS that
-// only some programs link, and that therefore are not in the table. To be called by the program.
-using EntryHandler = int64_t (*)(uint64_t handler, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5, uint64_t a6);
-__attribute__((visibility("hidden"))) int64_t libos_enter(EntryHandler handler, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
-                                                           uint64_t a5, uint64_t a6);
+// Calls `handler` as the handler of a system call of the program, and returns what it returns: for
+// parts of the library OS that only some programs link, and that therefore are not in the table. To
+// be called by the program.
+using EntryHandler = int64_t (*)(uint64_t handler, uint64_t a1, uint64_t a2, uint64_t a3,
+                                 uint64_t a4, uint64_t a5, uint64_t a6);
+__attribute__((visibility("hidden"))) int64_t libos_enter(EntryHandler handler, uint64_t a1,
+                                                          uint64_t a2, uint64_t a3, uint64_t a4,
+                                                          uint64_t a5, uint64_t a6);
 
 // Where the SEH delivers exceptions and ticks, and raw `syscall` instructions. For
 // gate::SetHandlers alone.

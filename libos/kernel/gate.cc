@@ -68,7 +68,8 @@ Result<void> DeriveKey(const nsgx_key_request* request, std::span<std::byte, 32>
   return CallForStatus(NSGX_GATE_KEY, AddressOf(request), AddressOf(key.data()), 0);
 }
 
-Result<void> MakeEvidence(std::span<const std::byte, 64> report_data, nsgx_evidence_core* evidence) {
+Result<void> MakeEvidence(std::span<const std::byte, 64> report_data,
+                          nsgx_evidence_core* evidence) {
   return CallForStatus(NSGX_GATE_EVIDENCE, AddressOf(report_data.data()), AddressOf(evidence), 0);
 }
 

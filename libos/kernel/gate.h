@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the library OS asks of the SEH itself, without an exit: pages, random bytes, the clock, reports, keys.
-// Answers come from the SEH and are trusted as it is. gate.cc implements it through slot.gate; unit
-// tests implement it in memory.
+// What the library OS asks of the SEH itself, without an exit: pages, random bytes, the clock,
+// reports, keys. Answers come from the SEH and are trusted as it is. gate.cc implements it through
+// slot.gate; unit tests implement it in memory.
 #pragma once
 
 #include <cstddef>
@@ -42,13 +42,15 @@ Result<void> Clock(nsgx_clock* clock);
 // Tells the SEH where exceptions and raw system calls enter. Once.
 Result<void> SetHandlers(void (*exception_entry)(), void (*raw_syscall_entry)());
 
-// Attestation and sealing, see vmpl-switch/abi/report.h. All structures lie in memory of the library OS.
+// Attestation and sealing, see vmpl-switch/abi/report.h. All structures lie in memory of the
+// library OS.
 //
 // Errors: kEntropyFailure, kNoMemory, or what the machine's hardware report says.
 Result<void> MakeReport(const nsgx_report_request* request, nsgx_report* report);
 // Errors: kBadTag (not made for this enclave, or not by this SEH).
 Result<void> VerifyReport(const nsgx_report* report);
-// Errors: kInvalidArgument (policy), kPermissionDenied (a security version above the own one), kUnsupported.
+// Errors: kInvalidArgument (policy), kPermissionDenied (a security version above the own one),
+// kUnsupported.
 Result<void> DeriveKey(const nsgx_key_request* request, std::span<std::byte, 32> key);
 // Errors: as MakeReport.
 Result<void> MakeEvidence(std::span<const std::byte, 64> report_data, nsgx_evidence_core* evidence);

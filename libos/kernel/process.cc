@@ -94,8 +94,8 @@ void ExitCurrentThread(int32_t status) {
   Thread& self = CurrentThread();
   ReleaseRobustFutexes(self);
   const uint64_t clear = self.clear_child_tid;
-  DropPendingSignals(self);
   const uint32_t left = RemoveThread(self);
+  DropPendingSignals(self);
   if (left == 0) {
     ExitProcess(status);
   }

@@ -27,6 +27,10 @@ constexpr uint32_t kStealPatience = 20;
 // for a thread that runs on another vCPU is seen at its next call or tick.
 constexpr uint32_t kTickMicroseconds = 2000;
 constexpr uint32_t kHeartbeatMicroseconds = 20'000;
+// Where the tick only sees to deadlines: how early, how late, and how far behind one.
+constexpr uint32_t kShortestTickMicroseconds = 500;
+constexpr uint32_t kLongestTickMicroseconds = 1'000'000;
+constexpr uint32_t kTickMargin = 50;
 // Ticks that found nobody waiting before the tick is slowed down or stopped.
 constexpr uint32_t kUselessTicks = 2;
 // How long a parked vCPU keeps its tick: it may get work again at once, and setting the tick is a
@@ -90,29 +94,53 @@ void WakeOrStartOne() {
   }
 }
 
-// The pace that the tick should have on this vCPU while a thread of the program runs.
-uint32_t WantedTick(Cpu& cpu) {
-  if (cpu.queue.length() != 0 || Timers().earliest() != kForever || StreamWatches().is_watching()) {
-    return kTickMicroseconds;
+// The pace that the tick should have on a vCPU while a thread of the program runs, and the first
+// deadline that it sees to. Deadlines before that one need another pace.
+struct TickPlan {
+  uint32_t microseconds;
+  Deadline covers;
+};
+
+bool SomebodyWaits(Cpu& cpu) { return cpu.queue.length() != 0 || StreamWatches().is_watching(); }
+
+TickPlan PlanTick(Cpu& cpu) {
+  if (SomebodyWaits(cpu)) {
+    return {.microseconds = kTickMicroseconds, .covers = 0};
   }
-  return started_cpus.load(std::memory_order_relaxed) > 1 ? kHeartbeatMicroseconds : 0;
+  const uint32_t heartbeat =
+      started_cpus.load(std::memory_order_relaxed) > 1 ? kHeartbeatMicroseconds : 0;
+  const Deadline earliest = Timers().earliest();
+  if (earliest == kForever) {
+    return {.microseconds = heartbeat, .covers = kForever};
+  }
+  // The first tick comes right behind the deadline.
+  const uint64_t now = MonotonicNow();
+  const uint64_t left = earliest > now ? (earliest - now) / 1000 : 0;
+  const uint32_t longest = heartbeat != 0 ? heartbeat : kLongestTickMicroseconds;
+  const uint32_t pace = left + kTickMargin >= longest ? longest
+                        : left < kShortestTickMicroseconds
+                            ? kShortestTickMicroseconds
+                            : static_cast<uint32_t>(left) + kTickMargin;
+  return {.microseconds = pace, .covers = earliest};
 }
 
-void SetTick(Cpu& cpu, uint32_t microseconds) {
-  if (cpu.tick_microseconds != microseconds) {
-    cpu.tick_microseconds = microseconds;
-    host::SetTick(microseconds);
-  }
+void SetTick(Cpu& cpu, TickPlan plan) {
+  cpu.tick_covers = plan.covers;
   cpu.useless_ticks = 0;
+  if (cpu.tick_microseconds != plan.microseconds) {
+    cpu.tick_microseconds = plan.microseconds;
+    host::SetTick(plan.microseconds);
+  }
 }
 
 // Called where the vCPU goes on with a thread of the program.
 void NoticeWaiting(Cpu& cpu) {
-  if (cpu.tick_microseconds == 0 || cpu.tick_microseconds > kTickMicroseconds) {
-    const uint32_t wanted = WantedTick(cpu);
-    if (wanted != 0 && (cpu.tick_microseconds == 0 || wanted < cpu.tick_microseconds)) {
-      Defer(cpu, kDeferTick);
-    }
+  const bool too_slow = SomebodyWaits(cpu) ? cpu.tick_covers != 0
+                                           : Timers().earliest() < cpu.tick_covers ||
+                                                 (cpu.tick_microseconds == 0 &&
+                                                  started_cpus.load(std::memory_order_relaxed) > 1);
+  if (too_slow) {
+    Defer(cpu, kDeferTick);
   }
 }
 
@@ -246,7 +274,7 @@ void Park(Cpu& cpu) {
   }
   const bool was_woken = !Unpark(cpu);
   if (!was_woken && stop_tick != kForever && MonotonicNow() >= stop_tick) {
-    SetTick(cpu, 0);
+    SetTick(cpu, {.microseconds = 0, .covers = kForever});
   }
 }
 
@@ -297,6 +325,7 @@ void InitCpu(uint32_t maximum) {
   cpu.idle.is_idle = true;
   cpu.current = &cpu.idle;
   cpu.switch_ticks = ReadTsc();
+  cpu.tick_covers = kForever;
   cpu.random.used = sizeof(cpu.random.bytes);
   if (slot.index == 0) {
     maximum_cpus.store(maximum);
@@ -460,7 +489,7 @@ void RunDeferred() {
     WakeOrStartOne();
   }
   if ((work & kDeferTick) != 0 && !cpu.current->is_idle) {
-    SetTick(cpu, WantedTick(cpu));
+    SetTick(cpu, PlanTick(cpu));
   }
   if (tick_came && !cpu.current->is_idle && TickNeedsWork()) {
     OnTick();
@@ -477,7 +506,7 @@ bool TickNeedsWork() {
     return true;
   }
   ++cpu.useless_ticks;
-  return cpu.useless_ticks >= kUselessTicks && WantedTick(cpu) != cpu.tick_microseconds;
+  return cpu.useless_ticks >= kUselessTicks && PlanTick(cpu).microseconds != cpu.tick_microseconds;
 }
 
 void OnTick() {
@@ -488,7 +517,7 @@ void OnTick() {
   }
   if (cpu.queue.length() == 0) {
     if (cpu.useless_ticks >= kUselessTicks) {
-      SetTick(cpu, WantedTick(cpu));
+      SetTick(cpu, PlanTick(cpu));
     }
     return;
   }

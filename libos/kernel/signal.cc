@@ -293,6 +293,9 @@ int32_t TakePendingSignal(SignalSet set, SignalInfo* info) {
 }
 
 void DropPendingSignals(Thread& thread) {
+  if (Pending(thread.pending).is_empty()) {
+    return;  // nobody can send it any more
+  }
   SpinLockGuard guard(signal_lock);
   Discard(thread.pending, ~SignalSet());
 }

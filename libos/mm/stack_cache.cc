@@ -41,15 +41,32 @@ Result<void, Errno> StackCache::SetGuard(Stack& stack, uint64_t guard) {
     TRY(Memory().Protect(stack.base + stack.guard, guard - stack.guard, gate::Rights::kNone));
   }
   stack.guard = guard;
+  Remember(stack);
   return {};
 }
 
-Result<void, Errno> StackCache::Give(uint64_t base, uint64_t size) {
+void StackCache::Remember(const Stack& stack) {
+  SpinLockGuard lock(lock_);
+  remembered_[SlotOf(stack.base)] = stack;
+}
+
+Result<uint64_t, Errno> StackCache::GuardOf(uint64_t base, uint64_t size) {
+  {
+    SpinLockGuard lock(lock_);
+    const Stack& remembered = remembered_[SlotOf(base)];
+    if (remembered.base == base && remembered.size == size) {
+      return remembered.guard;
+    }
+  }
   AddressSpace::Mapping lowest;
   if (!Memory().NextMapping(base, &lowest) || lowest.begin > base) {
     return Error(Errno::kEINVAL);
   }
-  const uint64_t guard = lowest.rights == gate::Rights::kNone ? lowest.end - base : 0;
+  return lowest.rights == gate::Rights::kNone ? lowest.end - base : 0;
+}
+
+Result<void, Errno> StackCache::Give(uint64_t base, uint64_t size) {
+  const uint64_t guard = TRY(GuardOf(base, size));
   {
     SpinLockGuard lock(lock_);
     if (guard < size && count_ < kMaxKept && bytes_ + size <= kMaxKeptBytes) {
@@ -57,6 +74,7 @@ Result<void, Errno> StackCache::Give(uint64_t base, uint64_t size) {
       bytes_ += size;
       return {};
     }
+    remembered_[SlotOf(base)] = {};
   }
   return Memory().Unmap(base, size);
 }

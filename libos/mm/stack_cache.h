@@ -39,12 +39,22 @@ class StackCache {
   static constexpr uint32_t kMaxKept = 128;
   static constexpr uint64_t kMaxKeptBytes = uint64_t{64} << 20;
 
+  // The guards of stacks that were taken not long ago, by address, so that most need not be looked
+  // up when they come back.
+  static constexpr uint64_t kRemembered = 64;
+  static uint64_t SlotOf(uint64_t base) { return (base >> 12) * 0x9e3779b97f4a7c15u >> (64 - 6); }
+  static_assert(kRemembered == 1 << 6);
+  void Remember(const Stack& stack);
+  // EINVAL: `base` is no mapping.
+  Result<uint64_t, Errno> GuardOf(uint64_t base, uint64_t size);
+
   SpinLock lock_;
   Stack kept_[kMaxKept] GUARDED_BY(lock_) = {};
   uint32_t count_ GUARDED_BY(lock_) = 0;
   uint64_t bytes_ GUARDED_BY(lock_) = 0;
   // How much of a stack's top has to be zero. 0: not known yet, no thread has been made.
   uint64_t cleared_top_ GUARDED_BY(lock_) = 0;
+  Stack remembered_[kRemembered] GUARDED_BY(lock_) = {};
 };
 
 StackCache& ThreadStacks();
