@@ -286,7 +286,8 @@ def check_signing(bench, good, hello):
     small = bench.write("app.toml", b"address_range = '16 MiB'\nmain_stack = '1 MiB'\n")
     image = Spoiler(good)
     image.loads(PF_R | PF_W)[-1].memory_size = 16 << 20
-    bench.expect_refusal(sign + [bench.write("large.elf", image.data), "--config", small], 1, "more than its configured")
+    large = bench.write("large.elf", image.data)
+    bench.expect_refusal(sign + [large, "--config", small], 1, "more than its configured")
 
 
 def check_limits(bench, hello):
