@@ -170,6 +170,16 @@ INSTANTIATE_TEST_SUITE_P(
         Mutation{"env_with_inner_star", [](ConfigBuilder& b) { b.strings[1] = '*'; }}),
     [](const auto& test) { return test.param.name; });
 
+TEST(Config, HidesNothingBetweenLists) {
+  ConfigBuilder builder;
+  builder.Add(&nsgx_config::env_allow, "HOME").Add(&nsgx_config::args_fixed, "");
+  ASSERT_EQ(StatusOf(builder.Build()), Status::kOk);
+  // One byte before the second list that belongs to none; sizes and strings still add up.
+  ++builder.config.args_fixed.offset;
+  builder.strings[5] = 'x';
+  EXPECT_EQ(StatusOf(builder.Build()), Status::kMalformed);
+}
+
 TEST(Config, ChecksEachListsStrings) {
   using List = nsgx_string_list nsgx_config::*;
   const auto status = [](List list, const char* text) {

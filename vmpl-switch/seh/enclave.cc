@@ -278,10 +278,8 @@ Result<void> Enclave::InitLocked(std::span<const std::byte> signature_bytes,
 // Checks what the measurement alone does not say: that the image can be entered, and that the
 // configuration that the SEH goes by is the one that the image holds.
 Result<void> Enclave::CheckImage() {
-  const PageEntry entry_page = EntryOf(shape_.entry / kPageSize);
-  const bool is_image =
-      entry_page.state() == PageState::kImage || entry_page.state() == PageState::kDeferred;
-  if (!is_image || entry_page.permissions() != Permissions::kReadExecute) {
+  // Nothing but pages of the image can be executable yet.
+  if (EntryOf(shape_.entry / kPageSize).permissions() != Permissions::kReadExecute) {
     return Error(Status::kMalformed);
   }
 

@@ -331,6 +331,19 @@ TEST(EnclaveCreate, RefusesWhatIsWrong) {
   EXPECT_EQ(status([](CreateOptions& o) { o.config_offset = ~kPageMask; }), Status::kOutOfRange);
 }
 
+TEST(EnclaveCreate, RefusesAConfigurationThatChangesMeanwhile) {
+  EnclaveFixture fixture;
+  fixture.machine.during_call_context = &fixture.image.config_section;
+  fixture.machine.during_call = [](void* raw) {
+    // Legal by itself, but the layout was made for another number.
+    nsgx_config& config =
+        *reinterpret_cast<nsgx_config*>(static_cast<std::vector<std::byte>*>(raw)->data());
+    config.max_vcpus = 3;
+  };
+  EXPECT_EQ(ToStatus(fixture.Create()), Status::kMalformed);
+  EXPECT_EQ(fixture.machine.range_count(), 0u);
+}
+
 TEST(EnclaveCreate, NeedsRoomForSlotsAndBootArea) {
   ConfigBuilder builder;
   builder.config.address_range_size = uint64_t{16} << 20;
@@ -629,12 +642,10 @@ TEST(EnclaveMeasurement, HashesWhatLiesInTheEnclave) {
   EnclaveFixture fixture;
   fixture.Create().value();
   TestRun changed = fixture.image.runs[0];
-  fixture.machine.during_change_context = &changed.bytes[100];
-  fixture.machine.during_change = [](void* byte) {
-    *static_cast<std::byte*>(byte) ^= std::byte{1};
-  };
+  fixture.machine.during_call_context = &changed.bytes[100];
+  fixture.machine.during_call = [](void* byte) { *static_cast<std::byte*>(byte) ^= std::byte{1}; };
   fixture.Add(changed).value();
-  fixture.machine.during_change = nullptr;
+  fixture.machine.during_call = nullptr;
   for (size_t i = 1; i < fixture.image.runs.size(); ++i) {
     fixture.Add(fixture.image.runs[i]).value();
   }
@@ -679,27 +690,30 @@ TEST(EnclaveLazy, LeavesOtherFaultsToTheEnclave) {
 }
 
 TEST(EnclaveLazy, CrashesAtAPageThatIsNotAsSigned) {
-  EnclaveFixture fixture;
-  fixture.Create().value();
-  for (TestRun run : fixture.image.runs) {
-    const std::vector<std::byte> hashes = HashesOf(run.bytes);
-    if (run.offset == fixture.image.runs[1].offset) {
-      run.bytes[2 * kPageSize + 9] ^= std::byte{1};
+  for (size_t bad = 0; bad < 3; ++bad) {
+    EnclaveFixture fixture;
+    fixture.Create().value();
+    for (TestRun run : fixture.image.runs) {
+      const std::vector<std::byte> hashes = HashesOf(run.bytes);
+      if (run.offset == fixture.image.runs[1].offset) {
+        run.bytes[bad * kPageSize + 9] ^= std::byte{1};
+      }
+      const Result<void> result =
+          run.bytes.empty()
+              ? fixture.Add(run)
+              : fixture.enclave.DeferPages(run.offset, run.permissions, {run.bytes}, hashes);
+      ASSERT_TRUE(result.ok());
     }
-    const Result<void> result =
-        run.bytes.empty()
-            ? fixture.Add(run)
-            : fixture.enclave.DeferPages(run.offset, run.permissions, {run.bytes}, hashes);
-    ASSERT_TRUE(result.ok());
+    ASSERT_TRUE(fixture.Init().ok());
+    fixture.Claim(0);
+    // Also when it is a neighbour that is touched.
+    const EnclaveVirt code = fixture.enclave.entry();
+    EXPECT_EQ(ToStatus(fixture.enclave.HandleFault(code, Permissions::kReadExecute)),
+              Status::kBadMeasurement);
+    EXPECT_EQ(fixture.enclave.state(), EnclaveState::kCrashed);
+    EXPECT_EQ(PermissionsAt(fixture, code.raw()), Permissions::kNone);
+    EXPECT_EQ(ToStatus(fixture.enclave.ClaimSlot(1)), kBad);
   }
-  ASSERT_TRUE(fixture.Init().ok());
-  fixture.Claim(0);
-  const EnclaveVirt code = fixture.enclave.entry();
-  EXPECT_EQ(ToStatus(fixture.enclave.HandleFault(code, Permissions::kReadExecute)),
-            Status::kBadMeasurement);
-  EXPECT_EQ(fixture.enclave.state(), EnclaveState::kCrashed);
-  EXPECT_EQ(PermissionsAt(fixture, code.raw()), Permissions::kNone);
-  EXPECT_EQ(ToStatus(fixture.enclave.ClaimSlot(1)), kBad);
 }
 
 TEST(EnclaveLazy, RefusesHashesThatWereNotSigned) {
@@ -799,8 +813,8 @@ TEST(EnclaveControl, IsForOneCallerAtATime) {
     EnclaveFixture& fixture;
     int calls = 0;
   } context{fixture};
-  fixture.machine.during_change_context = &context;
-  fixture.machine.during_change = [](void* raw) {
+  fixture.machine.during_call_context = &context;
+  fixture.machine.during_call = [](void* raw) {
     Context& now = *static_cast<Context*>(raw);
     ++now.calls;
     EXPECT_EQ(ToStatus(now.fixture.Add(now.fixture.image.runs[0])), Status::kBusy);
@@ -809,7 +823,7 @@ TEST(EnclaveControl, IsForOneCallerAtATime) {
     EXPECT_EQ(ToStatus(now.fixture.Create()), Status::kBusy);
   };
   ASSERT_TRUE(fixture.AddAll().ok());
-  fixture.machine.during_change = nullptr;
+  fixture.machine.during_call = nullptr;
   EXPECT_EQ(context.calls, 4);
   EXPECT_TRUE(fixture.Init().ok());
 }

@@ -40,9 +40,7 @@ class FakeMachine::ChangeScope {
       }
       machine_.changing_[start] = start + size;
     }
-    if (machine_.during_change != nullptr) {
-      machine_.during_change(machine_.during_change_context);
-    }
+    machine_.CallHook();
   }
   ~ChangeScope() {
     const std::lock_guard guard(machine_.mutex_);
@@ -106,6 +104,12 @@ uint64_t FakeMachine::committed_size() const {
     size += extent.end - start;
   }
   return size;
+}
+
+void FakeMachine::CallHook() {
+  if (during_call != nullptr) {
+    during_call(during_call_context);
+  }
 }
 
 bool FakeMachine::FailsNow() { return ++fallible_calls_ == fail_at_; }
@@ -280,6 +284,7 @@ void FakeMachine::FreeTablePage(std::byte* page) {
 }
 
 Result<void> FakeMachine::Random(std::span<std::byte> out) {
+  CallHook();
   const std::lock_guard guard(mutex_);
   if (FailsNow()) {
     return Error(Status::kEntropyFailure);
@@ -312,6 +317,7 @@ Result<void> FakeMachine::RootKey(std::span<std::byte, 32> out) {
 
 Result<void> FakeMachine::HardwareReport(std::span<const std::byte, 64> report_data,
                                          std::span<std::byte, 1184> out) {
+  CallHook();
   const std::lock_guard guard(mutex_);
   if (FailsNow()) {
     return Error(Status::kUnsupported);

@@ -55,10 +55,10 @@ class FakeMachine final : public Machine {
   // Shares the work of HashPages between two threads.
   bool hash_in_parallel = false;
 
-  // Called, without a lock, in the middle of every call that changes pages: for tests of what
-  // others may do meanwhile.
-  void (*during_change)(void* context) = nullptr;
-  void* during_change_context = nullptr;
+  // Called, without a lock, in the middle of every call that changes pages, gives random bytes or
+  // reports: for tests of what others may do meanwhile.
+  void (*during_call)(void* context) = nullptr;
+  void* during_call_context = nullptr;
 
   uint32_t kind() const override { return NSGX_MACHINE_SIM; }
   uint32_t xsave_size() const override { return 2696; }
@@ -86,6 +86,8 @@ class FakeMachine final : public Machine {
     uint64_t end;
     Permissions permissions;
   };
+
+  void CallHook();
 
   // With mutex_ held.
   bool FailsNow();
