@@ -261,6 +261,7 @@ nsgx_sim_switch_begin:
  * LIVE:  as GATE. */
 \name\()_seh:
         .cfi_startproc
+        .cfi_signal_frame               /* debuggers expect stacks to lie in order otherwise */
         push %rbp
         .cfi_adjust_cfa_offset 8
         .cfi_rel_offset %rbp, 0
