@@ -647,19 +647,21 @@ TEST(GateReport, IsWorthNothingToAnotherSeh) {
   EXPECT_EQ(ToStatus(other.VerifyReport(fixture.enclave.body(), report)), Status::kBadTag);
 }
 
-// While the machine makes the first secret, somebody else asks for it, too: both must get the same
-// one.
+// Asks, and while the machine is in the call number `during` that this makes, asks once more.
 template <typename Ask>
-void AskDuringTheFirstAnswer(FakeMachine& machine, Ask&& ask) {
+void AskTwiceAtOnce(FakeMachine& machine, int during, Ask&& ask) {
   struct Context {
     FakeMachine& machine;
+    int calls_left;
     Ask& ask;
-  } context{machine, ask};
+  } context{machine, during, ask};
   machine.during_call_context = &context;
   machine.during_call = [](void* raw) {
     Context& now = *static_cast<Context*>(raw);
-    now.machine.during_call = nullptr;
-    now.ask();
+    if (--now.calls_left == 0) {
+      now.machine.during_call = nullptr;
+      now.ask();
+    }
   };
   ask();
 }
