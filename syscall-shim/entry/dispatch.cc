@@ -17,16 +17,16 @@ namespace {
 
 using libos::Errno;
 
-constinit std::atomic<uint64_t> told[(SYSCALL_COUNT + 63) / 64] = {};
+constinit std::atomic<uint64_t> told[SYSCALL_COUNT / 64 + 1] = {};
 
 // A program that is refused something it needs should not leave anybody guessing; one line each is
 // enough.
 void TellOnce(uint64_t number, const SyscallInfo& info) {
-  if (number < SYSCALL_COUNT) {
-    const uint64_t bit = uint64_t{1} << (number % 64);
-    if ((told[number / 64].fetch_or(bit, std::memory_order_relaxed) & bit) != 0) {
-      return;
-    }
+  // Numbers that do not exist at all share the last bit, which no call has.
+  const uint64_t index = number < SYSCALL_COUNT ? number : SYSCALL_COUNT;
+  const uint64_t bit = uint64_t{1} << (index % 64);
+  if ((told[index / 64].fetch_or(bit, std::memory_order_relaxed) & bit) != 0) {
+    return;
   }
   LOG(kWarning, "system call ", number, " (",
       info.name.empty() ? std::string_view("no name") : info.name, ") is refused: ", info.text);
