@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Standard streams of an enclave, and signals for nsgx-run: streams_test.py, run in the out folder."""
+"""Standard streams of an enclave, and signals for nsgx-run: standard_streams_test.py, run in the out folder."""
 
 import errno
 import fcntl
