@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The enclave of the switch tests, see blob.h. Position-independent; every routine is an entry point:
+/* The enclave of the switch tests, see blob.h. Position-independent. A routine is an entry point:
+ *
  * FROM:  enter, first entry of a slot.
  * STATE: enclave; GS = rdi = slot, the slot's stack, all other registers zero.
  * LIVE:  rdi. */
@@ -12,7 +13,7 @@
         .globl nsgx_sim_blob_begin, nsgx_sim_blob_end
 nsgx_sim_blob_begin:
 
-/* FS = this slot's data area. Clobbers rax. */
+/* FS = this slot's data area. Clobbers rax and r11. */
 .macro START
         mov %gs:NSGX_SLOT_INDEX, %eax
         imul $BLOB_DATA_STRIDE, %eax, %eax
@@ -63,7 +64,8 @@ nsgx_sim_blob_begin:
         xsave64 %fs:BLOB_XSAVE
 .endm
 
-/* Stores all registers as found at the first entry. FS is zero there, so STORE_GENERAL cannot be used whole. */
+/* Stores all registers as found at the first entry. FS is zero there, so STORE_GENERAL cannot be
+ * used whole. */
         .globl nsgx_sim_blob_first
 nsgx_sim_blob_first:
         mov %rax, %gs:BLOB_GENERAL+0x00
@@ -81,7 +83,8 @@ nsgx_sim_blob_first:
         STORE_VECTORS
         DONE
 
-/* One host call, with everything that a gate has to hide or to keep; then stores what came back. ARGUMENT: flags to set before. */
+/* One host call, with everything that a gate has to hide or to keep; then stores what came back.
+ * ARGUMENT: flags to set before. */
         .globl nsgx_sim_blob_leave
 nsgx_sim_blob_leave:
         START
@@ -115,8 +118,9 @@ nsgx_sim_blob_leave:
         call .Lreset_control
         DONE
 
-/* ARGUMENT times a host call and (ARGUMENT2 != 0) a SEH call 64, which both return their argument plus one. Counts what is wrong and pending ticks;
- * ends early when TICKS + PENDING reach RESULT, if that is not 0. */
+/* ARGUMENT times a host call and (ARGUMENT2 != 0) a SEH call 64, which both return their
+ * argument plus one. Counts what is wrong and pending ticks; ends early when TICKS + PENDING
+ * reach RESULT, if that is not 0. */
         .globl nsgx_sim_blob_hammer
 nsgx_sim_blob_hammer:
         START
@@ -160,7 +164,8 @@ nsgx_sim_blob_hammer:
         jb 1b
 7:      DONE
 
-/* Measurements: ARGUMENT times the same thing, without a check; RESULT: ticks of the time-stamp counter that it took. */
+/* Measurements: ARGUMENT times the same thing, without a check; RESULT: ticks of the time-stamp
+ * counter that it took. */
 .macro READ_TIME
         lfence
         rdtsc
@@ -203,7 +208,8 @@ nsgx_sim_blob_hammer:
         mov (%rcx), %al
         MEASURE_END
 
-/* Loads WANTED into all registers, spins ARGUMENT2 rounds, stores and compares; until TICKS + PENDING reach ARGUMENT. */
+/* Loads WANTED into all registers, spins ARGUMENT2 rounds, stores and compares; until TICKS +
+ * PENDING reach ARGUMENT. */
         .globl nsgx_sim_blob_registers
 nsgx_sim_blob_registers:
         START
@@ -319,7 +325,8 @@ nsgx_sim_blob_step:
         jb 1b
         DONE
 
-/* Causes exception number ARGUMENT, then is done if it could go on. The labels name the instruction that faults. */
+/* Causes exception number ARGUMENT, then is done if it could go on. The labels name the
+ * instruction that faults. */
         .globl nsgx_sim_blob_fault
 nsgx_sim_blob_fault:
         START
@@ -335,9 +342,14 @@ nsgx_sim_blob_fault:
         jmp *%rax
         .balign 4
 .Lfault_table:
-        .irp n, read,write,jump,undefined,divide,privileged,breakpoint,alignment,x87,simd,stack,syscall,int80,sysenter,vsyscall,gate_stack,gate_gs,gate_index,seh_stack
+        /* In the order of BLOB_FAULT_*. */
+        .irp n, read, write, jump, undefined, divide, privileged, breakpoint, alignment, x87, simd
         .long .Lfault_\n-.Lfault_table
         .endr
+        .irp n, stack, syscall, int80, sysenter, vsyscall, gate_stack, gate_gs, gate_index
+        .long .Lfault_\n-.Lfault_table
+        .endr
+        .long .Lfault_seh_stack-.Lfault_table
 .macro RESUME_AT_END
         mov %fs:BLOB_SCRATCH, %rax
         mov %rax, %fs:BLOB_RESUME_RIP
@@ -495,7 +507,10 @@ nsgx_sim_blob_fault:
         .endr
 1:      test $0x20, %eax
         jz 2f
-        .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+        .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
+        vpternlogd $0xff, %zmm\n, %zmm\n, %zmm\n
+        .endr
+        .irp n, 16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
         vpternlogd $0xff, %zmm\n, %zmm\n, %zmm\n
         .endr
         .irp n, 0,1,2,3,4,5,6,7
@@ -507,7 +522,8 @@ nsgx_sim_blob_fault:
         ret
 
 /* FROM:  the machine, for an exception or a tick.
- * STATE: enclave; the slot's exception stack, in_exception set. FS is the interrupted code's, which START may not have set yet.
+ * STATE: enclave; the slot's exception stack, in_exception set. FS is the interrupted code's,
+ *        which START may not have set yet.
  * LIVE:  rdi = frame, rsi = cause. Never returns; resumes in ring 3. */
         .globl nsgx_sim_blob_exception
 nsgx_sim_blob_exception:
@@ -608,8 +624,9 @@ nsgx_sim_blob_end:
         .text
 /* void nsgx_sim_probe(enter, ThreadBlock*, uint64_t answer, Probe* probe)
  * FROM:  C++, host state.
- * STATE: enters with the control words and flags in `probe`, a full x87 stack and known callee-saved registers; stores in `probe` what it finds when
- *        the enclave has left, and goes back to ordinary state. */
+ * STATE: enters with the control words and flags in `probe`, a full x87 stack and known
+ *        callee-saved registers; stores in `probe` what it finds when the enclave has left, and
+ *        goes back to ordinary state. */
         .globl nsgx_sim_probe
         .type nsgx_sim_probe, @function
 nsgx_sim_probe:

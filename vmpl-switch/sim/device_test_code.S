@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The program in the enclave of the device tests: does what the test writes into the shared window. Position-independent; is copied into the
- * image, with its entry point at the beginning.
+/* The program in the enclave of the device tests: does what the test writes into the shared
+ * window. Position-independent; is copied into the image, with its entry point at the beginning.
  *
- * Each round is host call 1 with the last result, the first time the slot's address; the answer says what to do with the words in the
- * window:
+ * Each round is host call 1 with the last result, the first time the slot's address; the answer
+ * says what to do with the words in the window:
  *   0  gate(word 0, word 1, ... word 5)
  *   1  load from the address in word 0
  *   2  store word 1 to the address in word 0
  *   3  raw system call number word 0, arguments words 1 and 2
- * A load or store that faults gives DEVICE_TEST_FAULT, a raw system call the sum of number and arguments. */
+ * A load or store that faults gives DEVICE_TEST_FAULT, a raw system call the sum of number and
+ * arguments. */
 #include "vmpl-switch/abi/gate.h"
 #include "vmpl-switch/abi/slot.h"
 
@@ -16,7 +17,8 @@
 
         .section .rodata.nsgx_sim_device_test, "a", @progbits
         .balign 16
-        .globl nsgx_sim_device_test_begin, nsgx_sim_device_test_exception, nsgx_sim_device_test_raw, nsgx_sim_device_test_end
+        .globl nsgx_sim_device_test_begin, nsgx_sim_device_test_end
+        .globl nsgx_sim_device_test_exception, nsgx_sim_device_test_raw
 /* FROM: first entry of a slot. LIVE: rdi = slot. */
 nsgx_sim_device_test_begin:
         movb $1, NSGX_SLOT_IRQ_OFF(%rdi) /* the handler below is for faults only */

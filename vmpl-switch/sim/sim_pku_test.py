@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs tests where there are protection keys: sim_pku_test.py INIT TEST...
 
-On this machine if its processor has them. Otherwise under QEMU, whose software processor does, on the kernel that Debian
-calls linux-image-cloud-amd64; both the processor and the kernel are older than what one develops on, which is half the point.
+On this machine if its processor has them. Otherwise under QEMU, whose software processor does, on the kernel that
+Debian calls linux-image-cloud-amd64; both are older than what one develops on, which is half the point.
 Exit status 77: neither can be had.
 """
 
@@ -81,7 +81,9 @@ def libraries(program):
 
 
 def initial_file_system(init, tests):
-    files = {"init": init} | {f"tests/{index}-{os.path.basename(test)}": test for index, test in enumerate(tests)}
+    files = {"init": init}
+    for index, test in enumerate(tests):
+        files[f"tests/{index}-{os.path.basename(test)}"] = test
     for test in tests:
         files |= {library.lstrip("/"): library for library in libraries(test)}
     folders = {"proc", "dev", "tmp"}
@@ -101,26 +103,30 @@ def run_in_qemu(init, tests):
         file_system.write(initial_file_system(init, tests))
         file_system.flush()
         command = [
-            qemu, "-accel", "tcg", "-cpu", PROCESSOR, "-smp", "2", "-m", "1024", "-nographic", "-nic", "none", "-no-reboot",
+            qemu, "-accel", "tcg", "-cpu", PROCESSOR, "-smp", "2", "-m", "1024",
+            "-nographic", "-nic", "none", "-no-reboot",
             "-kernel", str(kernel), "-initrd", file_system.name,
-            "-append", f"console=ttyS0 quiet panic=-1 oops=panic mitigations=off NSGX_SIM_TICKS=500 -- --gtest_brief=1 {NOT_UNDER_QEMU}",
+            "-append", "console=ttyS0 quiet panic=-1 oops=panic mitigations=off NSGX_SIM_TICKS=500 -- "
+            f"--gtest_brief=1 {NOT_UNDER_QEMU}",
         ]
         try:
-            output = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                    timeout=BOOT_TIMEOUT, check=False).stdout.decode(errors="replace")
+            result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                    stderr=subprocess.STDOUT, timeout=BOOT_TIMEOUT, check=False)
+            output = result.stdout.decode(errors="replace")
         except subprocess.TimeoutExpired as error:
             print((error.stdout or b"").decode(errors="replace"))
             return 1
     print(f"{kernel.name} on {PROCESSOR}")
     print(output)
     # Each passed, and with keys: nothing else will do.
-    return 0 if output.count("exit status 0") == len(tests) and "keys: 0" not in output and "keys: 1" in output else 1
+    all_passed = output.count("exit status 0") == len(tests)
+    return 0 if all_passed and "keys: 1" in output and "keys: 0" not in output else 1
 
 
 def run_here(tests):
     for test in tests:
-        result = subprocess.run([test, "--gtest_brief=1"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                timeout=BOOT_TIMEOUT, check=False)
+        result = subprocess.run([test, "--gtest_brief=1"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                text=True, timeout=BOOT_TIMEOUT, check=False)
         print(result.stdout)
         if "keys: 0" in result.stdout:
             raise Unavailable("the kernel gives this process no protection keys")

@@ -5,11 +5,14 @@
  *   enclave  enclave FS, enclave stack, GS = slot, PKRU: enclave open, SEH memory readable
  *   seh      host FS, the slot's SEH stack, PKRU: everything open
  *
- * and *windows* between them, in which registers belong to two of them. Nothing is pushed in a window and no memory of the state that is
- * being left is needed any more, so a signal may arrive at each instruction: the handler finds everything it needs by the alternate stack
- * and puts back what it found. It never delivers a tick to the enclave while RIP is between nsgx_sim_switch_begin and _end, it sets
- * slot.pending. Parts that are wholly in the enclave's state (the labels of SwitchCode in switch.h) can take a synchronous exception like
- * the enclave's own code; elsewhere one means that the enclave handed over bad registers, and ends it. */
+ * and *windows* between them, in which registers belong to two of them. Nothing is pushed in a
+ * window and no memory of the state that is being left is needed any more, so a signal may
+ * arrive at each instruction: the handler finds everything it needs by the alternate stack and
+ * puts back what it found. It never delivers a tick to the enclave while RIP is between
+ * nsgx_sim_switch_begin and _end, it sets slot.pending. Parts that are wholly in the enclave's
+ * state (the labels of SwitchCode in switch.h) can take a synchronous exception like the
+ * enclave's own code; elsewhere one means that the enclave handed over bad registers, and ends
+ * it. */
 #include "vmpl-switch/abi/gate.h"
 #include "vmpl-switch/sim/layout.h"
 
@@ -29,7 +32,8 @@ nsgx_sim_switch_begin:
         wrpkru
 .endm
 
-/* Clears HOSTILE_FLAGS. The test is cheap, popf is not. Live: everything but flags. Needs a stack. */
+/* Clears HOSTILE_FLAGS. The test is cheap, popf is not. Live: everything but flags. Needs a
+ * stack. */
 .macro CLEAN_FLAGS
         pushfq
         testl $HOSTILE_FLAGS, (%rsp)
@@ -41,7 +45,8 @@ nsgx_sim_switch_begin:
         lea 8(%rsp), %rsp
 .endm
 
-/* Zeroes all vector state that this processor has. XINUSE would say what is in use, but string functions keep all of it in use. */
+/* Zeroes all vector state that this processor has. XINUSE would say what is in use, but string
+ * functions keep all of it in use. */
 .macro SCRUB_VECTORS level
 .ifc \level, sse
         .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
@@ -60,7 +65,8 @@ nsgx_sim_switch_begin:
 .endif
 .endm
 
-/* Zeroes the x87 registers and leaves them empty; far cheaper than fninit, which does not even zero them. No exception is pending. */
+/* Zeroes the x87 registers and leaves them empty; far cheaper than fninit, which does not even
+ * zero them. No exception is pending. */
 .macro SCRUB_X87
         emms
         .rept 8
@@ -69,8 +75,9 @@ nsgx_sim_switch_begin:
         emms
 .endm
 
-/* rax = this slot's VcpuPage, r11 = ThreadBlock of the thread that entered. GS and the slot are the enclave's to forge: the index is checked
- * against the table, and the page must be the one of the slot at the GS base. Clobbers r10. */
+/* rax = this slot's VcpuPage, r11 = ThreadBlock of the thread that entered. GS and the slot are
+ * the enclave's to forge: the index is checked against the table, and the page must be the one
+ * of the slot at the GS base. Clobbers r10. */
 .macro FIND_VCPU
         mov %gs:SIM_SLOT_VCPU, %eax
         cmp nsgx_sim_switch_state+SIM_STATE_VCPU_LIMIT(%rip), %eax
@@ -88,8 +95,10 @@ nsgx_sim_switch_begin:
 
 /* void nsgx_sim_enter_*(ThreadBlock* block, uint64_t answer)
  * FROM:  C++, host state.
- * STATE: leaves as enclave; the enclave continues behind its call of the gate, or at its entry point the first time (MakeFirstStack).
- * LIVE:  rdi = block, rsi = answer. Returns, with block->exit filled, when the enclave leaves through its gate or is made to. */
+ * STATE: leaves as enclave; the enclave continues behind its call of the gate, or at its entry
+ *        point the first time (Vcpu::PrepareFirstEntry).
+ * LIVE:  rdi = block, rsi = answer. Returns, with block->exit filled, when the enclave leaves
+ *        through its gate or is made to. */
 .macro ENTER name, keys
         .hidden \name, \name\()_arrived, \name\()_end
         .globl \name, \name\()_arrived, \name\()_end
@@ -129,7 +138,8 @@ nsgx_sim_switch_begin:
         /* Window: enclave keys, host stack and FS. r8 = answer, r9 = slot. */
         rdgsbase %rax
         cmp %rax, %r9
-        je 1f                           /* libcs leave GS alone, so it nearly always is what it was; writing it is slow */
+        /* Libcs leave GS alone, so it nearly always is what it was; writing it is slow. */
+        je 1f
         wrgsbase %r9
 1:      mov SIM_SLOT_FS(%r9), %rax
         mov SIM_SLOT_RSP(%r9), %rsp
@@ -164,12 +174,15 @@ nsgx_sim_switch_begin:
 .endm
 
 /* int64_t nsgx_sim_gate_*(call, a0, a1, a2, a3, a4)
- * FROM:  the enclave, through slot.gate, in the C calling convention; nothing about its registers is believed.
+ * FROM:  the enclave, through slot.gate, in the C calling convention; nothing about its
+ *        registers is believed.
  * STATE: enclave; exits leave it as host, behind the call of ENTER. SEH calls go to \name_seh.
  * LIVE:  rdi = call, rsi, rdx, rcx, r8, r9 = arguments. */
 .macro GATE name, keys, level
-        .hidden \name, \name\()_leave, \name\()_seh, \name\()_seh_leave, \name\()_seh_arrived, \name\()_end
-        .globl \name, \name\()_leave, \name\()_seh, \name\()_seh_leave, \name\()_seh_arrived, \name\()_end
+        .hidden \name, \name\()_leave, \name\()_end
+        .hidden \name\()_seh, \name\()_seh_leave, \name\()_seh_arrived
+        .globl \name, \name\()_leave, \name\()_end
+        .globl \name\()_seh, \name\()_seh_leave, \name\()_seh_arrived
         .type \name, @function
         .balign 64
 \name:
@@ -198,7 +211,8 @@ nsgx_sim_switch_begin:
         .cfi_adjust_cfa_offset 8
         stmxcsr (%rsp)
         fnstcw 4(%rsp)
-        fwait                           /* an x87 exception that is still pending belongs to the enclave */
+        /* An x87 exception that is still pending belongs to the enclave. */
+        fwait
 \name\()_leave:
         FIND_VCPU
         test %edi, %edi
@@ -280,7 +294,8 @@ nsgx_sim_switch_begin:
 .if \keys
         WRITE_PKRU $0
 .endif
-        /* Window: all keys, enclave stack and FS. rbx = VcpuPage, r11 = block, rdi, rsi, rbp, r10, r8, r9 = the call. */
+        /* Window: all keys, enclave stack and FS. rbx = VcpuPage, r11 = block, rdi, rsi, rbp,
+         * r10, r8, r9 = the call. */
         mov %rdi, SIM_VCPU_CALL+0x00(%rbx)
         mov %rsi, SIM_VCPU_CALL+0x08(%rbx)
         mov %rbp, SIM_VCPU_CALL+0x10(%rbx)
@@ -349,8 +364,10 @@ nsgx_sim_switch_begin:
         GATE nsgx_sim_gate_keys_avx, 1, avx
         GATE nsgx_sim_gate_keys_avx512, 1, avx512
 
-/* FROM:  sigreturn, on a frame that the signal handler made when the enclave has to leave without its own doing.
- * STATE: host: the handler set RSP = block->host_rsp, the host's FS and keys, initial vector state, selector off.
+/* FROM:  sigreturn, on a frame that the signal handler made when the enclave has to leave
+ *        without its own doing.
+ * STATE: host: the handler set RSP = block->host_rsp, the host's FS and keys, initial vector
+ *        state, selector off.
  * LIVE:  nothing; block->exit says why. */
         .hidden nsgx_sim_forced_exit
         .globl nsgx_sim_forced_exit
@@ -374,13 +391,17 @@ nsgx_sim_forced_exit:
 .Lfcw:  .word 0x037f
 nsgx_sim_switch_end:
 
-/* Unwinding through the kernel's signal frame, for debuggers: rbp + 8 is the ucontext, whose registers begin at 40. */
+/* Unwinding through the kernel's signal frame, for debuggers: rbp + 8 is the ucontext, whose
+ * registers begin at 40. */
+#define FRAME_OFFSET(index) (8 + 40 + 8 * (index))
 #define FRAME_REGISTER(dwarf, index) \
-        .cfi_escape 0x10, dwarf, 4, 0x76, ((8 + 40 + 8 * (index)) & 0x7f) | 0x80, ((8 + 40 + 8 * (index)) >> 7), 0x96
+        .cfi_escape 0x10, dwarf, 4, 0x76, (FRAME_OFFSET(index) & 0x7f) | 0x80, \
+                    FRAME_OFFSET(index) >> 7, 0x96
 
 /* FROM:  the kernel, for each signal that the machine takes, on any thread of the process.
- * STATE: that of whoever was interrupted, but for the kernel's initial PKRU (only ordinary memory is open) and the stack: the alternate one
- *        of a thread that enters enclaves, the thread's own otherwise. All registers are in the frame, so all are free here.
+ * STATE: that of whoever was interrupted, but for the kernel's initial PKRU (only ordinary
+ *        memory is open) and the stack: the alternate one of a thread that enters enclaves, the
+ *        thread's own otherwise. All registers are in the frame, so all are free here.
  * LIVE:  edi = signal, rsi = siginfo, rdx = ucontext; rsp = frame. */
         .hidden nsgx_sim_signal_entry, nsgx_sim_sigreturn, nsgx_sim_sigreturn_end
         .globl nsgx_sim_signal_entry, nsgx_sim_sigreturn, nsgx_sim_sigreturn_end
@@ -388,7 +409,8 @@ nsgx_sim_switch_end:
         .balign 64
         .cfi_startproc
         .cfi_signal_frame
-        .cfi_escape 0x0f, 5, 0x76, 0xa8, 0x01, 0x06, 0x96 /* CFA = *(rbp + 168) = rsp of the interrupted */
+        /* CFA = *(rbp + 168) = rsp of the interrupted */
+        .cfi_escape 0x0f, 5, 0x76, 0xa8, 0x01, 0x06, 0x96
         FRAME_REGISTER(8, 0)            /* r8..r15 */
         FRAME_REGISTER(9, 1)
         FRAME_REGISTER(10, 2)
@@ -406,12 +428,14 @@ nsgx_sim_switch_end:
         FRAME_REGISTER(2, 14)           /* rcx */
         FRAME_REGISTER(7, 15)           /* rsp */
         FRAME_REGISTER(16, 16)          /* rip */
-        nop                             /* unwinders look up the address before the return address */
+        /* Unwinders look up the address before the return address. */
+        nop
 nsgx_sim_signal_entry:
         mov %rsp, %rbp
         pushq $2                        /* the kernel clears DF and TF, not AC */
         popfq
-        /* Is this one of our alternate stacks? The kernel says in uc_stack which one the thread has. */
+        /* Is this one of our alternate stacks? The kernel says in uc_stack which one the thread
+         * has. */
         xor %r14d, %r14d
         cmpq $SIM_BLOCK_STACK_SIZE, 32(%rdx)
         jne 1f
@@ -446,7 +470,8 @@ nsgx_sim_sigreturn:
         mov $15, %eax
         syscall
         ud2
-nsgx_sim_sigreturn_end:                 /* Linux compares the address behind the instruction, so that has to be inside */
+        /* Linux compares the address behind the instruction, so that has to be inside. */
+nsgx_sim_sigreturn_end:
         .cfi_endproc
         .size nsgx_sim_signal_entry, .-nsgx_sim_signal_entry
 
