@@ -75,6 +75,10 @@ struct EnclaveEnd {
 // call that fails has changed nothing. Spans come from the untrusted side; each is read once, and
 // only the copy is believed.
 //
+// Locks spin, so no call may come from something that has interrupted another one on the same
+// processor or thread: a fault or a tick that hits the SEH itself stays away. (HandleFault in a
+// signal handler is fine: there the enclave was interrupted.)
+//
 // What an enclave asks for arrives through GateCall and CheckLeave, from several slots at once;
 // every argument is hostile.
 //
