@@ -27,8 +27,7 @@ namespace {
 
 using shim::HostCall;
 
-// ---- parking
-// --------------------------------------------------------------------------------------------------------
+// ---- parking -----------------------------------------------------------------------------------
 
 TEST(Parking, WakeBeforeSleepIsRemembered) {
   ParkingPlace place;
@@ -86,8 +85,7 @@ TEST(Parking, NoWakeUpIsLost) {
   EXPECT_EQ(turn, kRounds);
 }
 
-// ---- server
-// -----------------------------------------------------------------------------------------------------------
+// ---- server ------------------------------------------------------------------------------------
 
 // A device with windows and a clock; it is never entered.
 class FakeDevice final : public Device {
@@ -192,8 +190,7 @@ TEST_F(HostServerTest, WaitHonoursDeadlinesAndWakeUps) {
   EXPECT_EQ(Ask(HostCall::kWait, {1, device.now, 0, 0}), 0);
 }
 
-// ---- streams, with descriptors 0 and 1 exchanged for pipes
-// ---------------------------------------------------------------
+// ---- streams, with descriptors 0 and 1 exchanged for pipes -------------------------------------
 
 class ExchangedStream {
  public:

@@ -60,8 +60,7 @@ Result<Image, Refusal> Image::Parse(std::span<const std::byte> file) {
   return image;
 }
 
-// ---- segments and pages
-// -----------------------------------------------------------------------------------------------
+// ---- segments and pages ------------------------------------------------------------------------
 
 Result<void, Refusal> Image::ReadSegments(const ElfFile& elf) {
   if (elf.segment_count() > kMaxSegments) {
@@ -184,8 +183,7 @@ void Image::AddRun(const PageRun& run) {
   runs_.push_back(run);
 }
 
-// ---- sections
-// ---------------------------------------------------------------------------------------------------------
+// ---- sections ----------------------------------------------------------------------------------
 
 Result<void, Refusal> Image::ReadSections(const ElfFile& elf) {
   for (size_t i = 0; i < elf.section_count(); ++i) {
@@ -280,8 +278,7 @@ Result<nsgx_signature, Refusal> Image::Signature() const {
   return ParseSignature(BytesOf(signature_part_)).transform_error(to_refusal);
 }
 
-// ---- measurement
-// ------------------------------------------------------------------------------------------------------
+// ---- measurement -------------------------------------------------------------------------------
 
 ImageShape Image::Shape() const {
   return {.image_size = size_,

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One function for each host call:  int64_t nsgx_host_call_NAME(a0, a1, a2, a3)
  *
- * Each has a section of its own, and a record with its number that is tied to that section (SHF_LINK_ORDER): the linker keeps
- * the record exactly when it keeps the stub. So .nsgx.hostcalls lists the host calls that an image can make; see
- * vmpl-switch/abi/image.h.
+ * Each has a section of its own, and a record with its number that is tied to that section
+ * (SHF_LINK_ORDER): the linker keeps the record exactly when it keeps the stub. So .nsgx.hostcalls
+ * lists the host calls that an image can make; see vmpl-switch/abi/image.h.
  */
 #include "vmpl-switch/abi/gate.h"
 #include "vmpl-switch/abi/slot.h"
 
 /* FROM: C++ (client.cc), on a vCPU of the enclave, so the GS base is its slot.
- * Live: rdi, rsi, rdx, rcx = a0..a3, the stack and the callee-saved registers of the C convention, which the gate keeps. */
+ * Live: rdi, rsi, rdx, rcx = a0..a3, the stack and the callee-saved registers of the C convention,
+ * which the gate keeps. */
 .macro host_call_stub name, number
   .section .text.nsgx_host_call_\name, "ax", @progbits
   .globl nsgx_host_call_\name
