@@ -306,6 +306,9 @@ SysResult SysReadlinkat(int32_t directory, UserIn<char> path, UserOut<char> buff
   TRY(text.Load(path));
   if (text.view().empty()) {
     // A link that was opened as a path.
+    if (directory == kAT_FDCWD) {
+      return Error(Errno::kENOENT);
+    }
     const Ref<File> file = TRY(GetFileOrPath(directory));
     if (!file->inode().is_symlink()) {
       return Error(Errno::kENOENT);
