@@ -11,18 +11,11 @@ namespace {
 __extension__ using uint128 = unsigned __int128;
 
 constexpr uint64_t kNanosecondsPerSecond = 1'000'000'000;
-constexpr uint64_t kLastMeasurement = 10 * kNanosecondsPerSecond;
+constexpr uint64_t kNoMoreMeasurements = 20 * kNanosecondsPerSecond;
 // A first measurement over less than this would be off by more than a thousandth.
 constexpr uint64_t kFirstMeasurement = 50'000;
 // What a processor says must agree with the measurement to one part in this many.
 constexpr uint64_t kAgreement = 1000;
-
-uint64_t ReadTsc() {
-  uint32_t low;
-  uint32_t high;
-  asm volatile("lfence; rdtsc; lfence" : "=a"(low), "=d"(high) : : "memory");
-  return uint64_t{high} << 32 | low;
-}
 
 ClockSample TakeSample() {
   ClockSample best = {.tsc = 0, .ns = 0, .uncertainty = ~uint64_t{0}};
@@ -62,30 +55,51 @@ void Clock::Start(const ClockSample& first, uint64_t tsc_khz) {
   next_measurement_ = kFirstMeasurement;
 }
 
+bool Clock::WantsMeasurement(uint64_t tsc) const {
+  const SpinLockGuard guard(lock_);
+  if (clock_.multiplier == 0) {
+    return true;
+  }
+  const uint64_t ns = tsc < clock_.tsc_base ? clock_.ns_base : ToNanoseconds(clock_, tsc);
+  return ns >= next_measurement_ && ns < kNoMoreMeasurements;
+}
+
+nsgx_clock Clock::At(uint64_t tsc) {
+  const SpinLockGuard guard(lock_);
+  ContinueAt(tsc);
+  return clock_;
+}
+
+// Two threads may bring their readings in the other order.
+void Clock::ContinueAt(uint64_t tsc) {
+  if (tsc > clock_.tsc_base) {
+    clock_.ns_base = ToNanoseconds(clock_, tsc);
+    clock_.tsc_base = tsc;
+  }
+}
+
 nsgx_clock Clock::At(const ClockSample& now) {
   const SpinLockGuard guard(lock_);
-  // Two threads may bring their samples in the other order.
-  const uint64_t tsc = std::max(now.tsc, clock_.tsc_base);
   const uint64_t ticks = now.tsc - first_.tsc;
   const uint64_t ns = now.ns - first_.ns;
-  uint64_t multiplier = clock_.multiplier;
-  if (now.tsc > first_.tsc && now.ns > first_.ns && ns >= next_measurement_ &&
-      ns < 2 * kLastMeasurement) {
+  if (now.tsc > first_.tsc && now.ns > first_.ns && ns >= next_measurement_) {
     const uint64_t uncertainty = std::min(first_.uncertainty + now.uncertainty, ticks);
     const uint64_t low = Multiplier(ns, ticks + uncertainty);
-    if (multiplier == 0) {
+    if (clock_.multiplier == 0) {
       const uint64_t stated = stated_khz_ == 0 ? 0 : Multiplier(1'000'000, stated_khz_);
       const uint64_t high = Multiplier(ns, ticks - uncertainty / 2);
       const bool agrees = stated > low - low / kAgreement && stated < high + high / kAgreement;
-      // Before the first rate there is nobody who could see a difference.
-      clock_ = {.tsc_base = first_.tsc, .ns_base = 0, .multiplier = agrees ? stated : low};
-      multiplier = clock_.multiplier;
+      clock_.multiplier = agrees ? stated : low;
+      ContinueAt(now.tsc);
     } else {
-      multiplier = std::max(multiplier, low);
+      // First on with the old rate, so that nobody sees a step.
+      ContinueAt(now.tsc);
+      clock_.multiplier = std::max(clock_.multiplier, low);
     }
     next_measurement_ = 10 * ns;
+  } else {
+    ContinueAt(now.tsc);
   }
-  clock_ = {.tsc_base = tsc, .ns_base = ToNanoseconds(clock_, tsc), .multiplier = multiplier};
   return clock_;
 }
 
@@ -99,6 +113,10 @@ uint64_t Clock::tsc_khz() const {
 void StartProcessClock(uint64_t stated_tsc_khz) { g_clock.Start(TakeSample(), stated_tsc_khz); }
 
 nsgx_clock ProcessClock() {
+  const uint64_t tsc = ReadTsc();
+  if (!g_clock.WantsMeasurement(tsc)) {
+    return g_clock.At(tsc);
+  }
   nsgx_clock clock;
   do {
     clock = g_clock.At(TakeSample());
@@ -107,6 +125,10 @@ nsgx_clock ProcessClock() {
 }
 
 uint64_t ProcessNow() { return ProcessClock().ns_base; }
+
+uint64_t ToNanoseconds(uint64_t ticks) {
+  return static_cast<uint64_t>(uint128{ticks} * ProcessClock().multiplier >> 32);
+}
 
 uint64_t ProcessTscKhz() { return g_clock.tsc_khz(); }
 

@@ -31,12 +31,17 @@ class Clock {
   // the first measurement agrees.
   void Start(const ClockSample& first, uint64_t tsc_khz);
 
+  // Returns whether At(tsc) should be given a whole sample: a better rate can be had.
+  bool WantsMeasurement(uint64_t tsc) const;
   // Returns the conversion that is valid from now on. Its multiplier is 0 while too little time has
   // passed for a first measurement.
   nsgx_clock At(const ClockSample& now);
+  nsgx_clock At(uint64_t tsc);
   uint64_t tsc_khz() const;
 
  private:
+  void ContinueAt(uint64_t tsc) REQUIRES(lock_);
+
   mutable SpinLock lock_;
   ClockSample first_ GUARDED_BY(lock_) = {};
   nsgx_clock clock_ GUARDED_BY(lock_) = {};
@@ -47,11 +52,20 @@ class Clock {
 // Returns what `clock` converts `tsc` to. Requires: tsc is not before clock.tsc_base.
 uint64_t ToNanoseconds(const nsgx_clock& clock, uint64_t tsc);
 
+inline uint64_t ReadTsc() {
+  uint32_t low;
+  uint32_t high;
+  asm volatile("lfence; rdtsc; lfence" : "=a"(low), "=d"(high) : : "memory");
+  return uint64_t{high} << 32 | low;
+}
+
 // The process' clock. Start it early: the longer it has run before the first use, the better its
 // first rate. A first use that comes too early waits 50 us.
 void StartProcessClock(uint64_t stated_tsc_khz);
 nsgx_clock ProcessClock();
 uint64_t ProcessNow();
+// A difference of two counter readings.
+uint64_t ToNanoseconds(uint64_t ticks);
 uint64_t ProcessTscKhz();
 
 }  // namespace nsgx::sim

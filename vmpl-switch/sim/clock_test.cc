@@ -79,6 +79,21 @@ TEST(Clock, NewerConversionsAreNeverBehindOlderOnes) {
   EXPECT_NEAR(static_cast<double>(clock.tsc_khz()), 3e6, 1);
 }
 
+TEST(Clock, GoesOnBetweenMeasurements) {
+  const Machine machine(2'000'000);
+  Clock clock;
+  clock.Start(machine.At(0), 0);
+  EXPECT_TRUE(clock.WantsMeasurement(machine.At(1'000'000).tsc));
+  const nsgx_clock measured = clock.At(machine.At(1'000'000));
+  const uint64_t later = machine.At(3'000'000).tsc;
+  EXPECT_FALSE(clock.WantsMeasurement(later));
+  const nsgx_clock now = clock.At(later);
+  EXPECT_EQ(now.ns_base, ToNanoseconds(measured, later));
+  EXPECT_EQ(now.multiplier, measured.multiplier);
+  EXPECT_TRUE(clock.WantsMeasurement(machine.At(11'000'000).tsc));
+  EXPECT_FALSE(clock.WantsMeasurement(machine.At(60 * kSecond).tsc)) << "good enough by then";
+}
+
 TEST(Clock, LateSampleOfAnotherThreadDoesNotTurnItBack) {
   const Machine machine(2'000'000);
   Clock clock;

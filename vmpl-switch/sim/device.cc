@@ -2,7 +2,6 @@
 #include "vmpl-switch/device/device.h"
 
 #include <sys/mman.h>
-#include <time.h>
 
 #include <algorithm>
 #include <atomic>
@@ -37,12 +36,6 @@ extern "C" [[gnu::noinline, gnu::used]] void nsgx_sim_image_loaded(const void* b
 namespace nsgx {
 namespace sim {
 namespace {
-
-uint64_t MonotonicNanoseconds() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
-}
 
 // Memory with the SEH's key that holds one T. Access to the T wants SehAccess.
 template <typename T>
@@ -198,8 +191,8 @@ class SimDevice final : public Device {
 
   struct LoadWork {
     uint64_t pages_loaded;
-    uint64_t nanoseconds_load;
-    uint64_t nanoseconds_signature;
+    uint64_t ticks_load;
+    uint64_t ticks_signature;
   };
 
   std::optional<Exit> Leave(Slot& slot, const std::array<uint64_t, 6>& words, uint64_t& answer);
@@ -254,28 +247,28 @@ Result<void> SimDevice::Create(const CreateOptions& options) {
 
 Result<void> SimDevice::AddPages(uint64_t offset, uint32_t permissions, const LoadSource& source) {
   const SehAccess access;
-  const uint64_t begin = MonotonicNanoseconds();
+  const uint64_t begin = ReadTsc();
   TRY(seh_->enclave().AddPages(
       offset, permissions,
       {.bytes = source.bytes, .fd = source.fd, .file_offset = source.file_offset}));
   load_.pages_loaded += source.bytes.size() >> kPageShift;
-  load_.nanoseconds_load += MonotonicNanoseconds() - begin;
+  load_.ticks_load += ReadTsc() - begin;
   return {};
 }
 
 Result<void> SimDevice::AddZeroPages(uint64_t offset, uint32_t permissions, uint64_t page_count) {
   const SehAccess access;
-  const uint64_t begin = MonotonicNanoseconds();
+  const uint64_t begin = ReadTsc();
   TRY(seh_->enclave().AddZeroPages(offset, permissions, page_count));
   load_.pages_loaded += page_count;
-  load_.nanoseconds_load += MonotonicNanoseconds() - begin;
+  load_.ticks_load += ReadTsc() - begin;
   return {};
 }
 
 Result<void> SimDevice::Init(std::span<const std::byte> signature,
                              std::span<const std::byte> args) {
   const SehAccess access;
-  const uint64_t begin = MonotonicNanoseconds();
+  const uint64_t begin = ReadTsc();
   seh::Enclave& enclave = seh_->enclave();
   if (enclave.state() != seh::EnclaveState::kLoading) {
     return Error(Status::kBadState);
@@ -300,7 +293,7 @@ Result<void> SimDevice::Init(std::span<const std::byte> signature,
                                     (enclave.slot_address(i) + kStackTop).raw());
   }
   slots_ = std::move(slots);
-  load_.nanoseconds_signature = MonotonicNanoseconds() - begin;
+  load_.ticks_signature = ReadTsc() - begin;
   nsgx_sim_image_loaded(PointerTo<void>(enclave.base()), image_size_);
   return {};
 }
@@ -451,11 +444,11 @@ DeviceStats SimDevice::stats() const {
   const SehAccess access;
   const HashWork hashed = seh_->machine().work();
   stats.pages_loaded = load_.pages_loaded;
-  stats.nanoseconds_load =
-      load_.nanoseconds_load - std::min(load_.nanoseconds_load, hashed.nanoseconds_hashing);
   stats.pages_hashed = hashed.pages_hashed;
-  stats.nanoseconds_hash = hashed.nanoseconds_hashing;
-  stats.nanoseconds_signature = load_.nanoseconds_signature;
+  stats.nanoseconds_load =
+      ToNanoseconds(load_.ticks_load - std::min(load_.ticks_load, hashed.ticks_hashing));
+  stats.nanoseconds_hash = ToNanoseconds(hashed.ticks_hashing);
+  stats.nanoseconds_signature = ToNanoseconds(load_.ticks_signature);
   return stats;
 }
 

@@ -3,7 +3,6 @@
 
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <time.h>
 
 #include <algorithm>
 #include <cstring>
@@ -38,12 +37,6 @@ int ToProtection(seh::Permissions permissions) {
       return PROT_READ | PROT_EXEC;
   }
   __builtin_unreachable();
-}
-
-uint64_t CpuNanoseconds() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
 }
 
 // Bytes of a bitmap for the pages of a range, in whole pages.
@@ -136,35 +129,49 @@ Result<void> SimMachine::SetRights(Range pages, seh::Permissions permissions) {
   CHECK(range_.Contains(pages));
   TRY(kernel::Protect(PointerTo<std::byte>(pages.begin()), pages.size(), ToProtection(permissions),
                       CurrentProcess().enclave_key));
+  NoteRights(pages, permissions);
+  return {};
+}
+
+void SimMachine::NoteRights(Range pages, seh::Permissions permissions) {
   const bool is_closed = permissions == seh::Permissions::kNone;
   const SpinLockGuard guard(lock_);
   if (is_closed || any_closed_) {
     any_closed_ = true;
     FillBits(closed_, PageNumber(pages.begin()), PageNumber(pages.end()), is_closed);
   }
-  return {};
 }
 
 Result<void> SimMachine::Load(EnclaveVirt start, const seh::PageSource& source,
                               seh::Permissions permissions) {
   const Range pages = TRY(Range::Make(start, source.bytes.size()));
   CHECK(range_.Contains(pages));
-  if (source.fd < 0 || !MapFile(pages, source)) {
-    TRY(SetRights(pages, seh::Permissions::kReadWrite));
-    memcpy(PointerTo<std::byte>(start), source.bytes.data(), source.bytes.size());
+  if (source.fd >= 0 && MapFile(pages, source, permissions)) {
+    return {};
   }
-  return SetRights(pages, permissions);
+  TRY(SetRights(pages, seh::Permissions::kReadWrite));
+  memcpy(PointerTo<std::byte>(start), source.bytes.data(), source.bytes.size());
+  if (permissions != seh::Permissions::kReadWrite) {
+    TRY(SetRights(pages, permissions));
+  }
+  return {};
 }
 
 // False: it cannot be mapped. Then nothing has changed.
-bool SimMachine::MapFile(Range pages, const seh::PageSource& source) {
+bool SimMachine::MapFile(Range pages, const seh::PageSource& source, seh::Permissions permissions) {
   std::byte* start = PointerTo<std::byte>(pages.begin());
-  const long result =
-      kernel::Call(SYS_mmap, kernel::Word(start), pages.size(), PROT_READ | PROT_EXEC,
-                   MAP_PRIVATE | MAP_FIXED, static_cast<uint64_t>(source.fd), source.file_offset);
+  const long result = kernel::Call(
+      SYS_mmap, kernel::Word(start), pages.size(), static_cast<uint64_t>(ToProtection(permissions)),
+      MAP_PRIVATE | MAP_FIXED, static_cast<uint64_t>(source.fd), source.file_offset);
   // For example because the file system forbids execution.
   if (result != static_cast<long>(kernel::Word(start))) {
     return false;
+  }
+  if (CurrentProcess().has_keys()) {
+    // A mapping of this size and place needs no more of Linux than the one that is there.
+    CHECK(SetRights(pages, permissions).ok());
+  } else {
+    NoteRights(pages, permissions);
   }
   const SpinLockGuard guard(lock_);
   files_ = files_.empty() ? pages
@@ -176,10 +183,14 @@ bool SimMachine::MapFile(Range pages, const seh::PageSource& source) {
 
 Result<void> SimMachine::Commit(EnclaveVirt start, uint64_t size, seh::Permissions permissions) {
   TRY(SetRights(TRY(Range::Make(start, size)), permissions));
-  const SpinLockGuard guard(lock_);
-  committed_ += size;
-  if (committed_ >= kHugePagesFrom && !uses_huge_pages_) {
-    uses_huge_pages_ = true;
+  bool is_much = false;
+  {
+    const SpinLockGuard guard(lock_);
+    committed_ += size;
+    is_much = committed_ >= kHugePagesFrom && !uses_huge_pages_;
+    uses_huge_pages_ = uses_huge_pages_ || is_much;
+  }
+  if (is_much) {
     // A wish: kernels without transparent huge pages refuse it.
     kernel::Call(SYS_madvise, range_.begin().raw(), range_.size(), MADV_HUGEPAGE);
   }
@@ -266,12 +277,12 @@ void SimMachine::FreeTablePage(std::byte* page) {
 }
 
 void SimMachine::HashPages(std::span<const std::byte> pages, std::span<Sha256::Digest> digests) {
-  const uint64_t begin = CpuNanoseconds();
+  const uint64_t begin = ReadTsc();
   Sha256HashPages(pages, digests);
-  const uint64_t taken = CpuNanoseconds() - begin;
+  const uint64_t taken = ReadTsc() - begin;
   const SpinLockGuard guard(lock_);
   work_.pages_hashed += digests.size();
-  work_.nanoseconds_hashing += taken;
+  work_.ticks_hashing += taken;
 }
 
 HashWork SimMachine::work() const {

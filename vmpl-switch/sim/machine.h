@@ -15,7 +15,7 @@ namespace nsgx::sim {
 
 struct HashWork {
   uint64_t pages_hashed;
-  uint64_t nanoseconds_hashing;
+  uint64_t ticks_hashing;  // of the time-stamp counter
 };
 
 // The machine that the SEH of one enclave runs on: a range of this process' address space under the
@@ -70,8 +70,9 @@ class SimMachine final : public seh::Machine {
   struct Chunk;
   struct FreePage;
 
-  bool MapFile(Range pages, const seh::PageSource& source);
+  bool MapFile(Range pages, const seh::PageSource& source, seh::Permissions permissions);
   Result<void> SetRights(Range pages, seh::Permissions permissions);
+  void NoteRights(Range pages, seh::Permissions permissions);
   void OpenClosedPages(Range bytes);
   Result<void> AddChunk() REQUIRES(lock_);
   uint64_t PageNumber(EnclaveVirt address) const {
