@@ -44,19 +44,21 @@ constexpr uint32_t kPkruComponent = 9;
 constexpr uint32_t kXsaveLegacySize = 576;  // x87, SSE and the header
 constexpr uint32_t kXsaveAvxSize = 256;     // always the next
 
-// Returns the rate of the time-stamp counter as the processor or the hypervisor states it, or 0.
-uint64_t StatedTscKhz(uint32_t last_leaf, bool has_hypervisor) {
+// Returns the rate of the time-stamp counter as the processor or, if there is one, the hypervisor
+// states it, or 0.
+uint64_t StatedTscKhz(bool has_hypervisor) {
   constexpr uint32_t kTscLeaf = 0x15;
   constexpr uint32_t kHypervisorLeaf = 0x40000000;
   constexpr uint32_t kTimingLeaf = 0x40000010;
-  if (last_leaf >= kTscLeaf) {
-    // The crystal's frequency is in ecx, the ratio to it ebx / eax.
-    const CpuidResult tsc = Cpuid(kTscLeaf);
-    if (tsc.eax != 0 && tsc.ebx != 0 && tsc.ecx != 0) {
-      return uint64_t{tsc.ecx} * tsc.ebx / tsc.eax / 1000;
-    }
+  if (has_hypervisor) {
+    return Cpuid(kHypervisorLeaf).eax >= kTimingLeaf ? Cpuid(kTimingLeaf).eax : 0;
   }
-  return has_hypervisor && Cpuid(kHypervisorLeaf).eax >= kTimingLeaf ? Cpuid(kTimingLeaf).eax : 0;
+  if (Cpuid(0).eax < kTscLeaf) {
+    return 0;
+  }
+  // The crystal's frequency is in ecx, the ratio to it ebx / eax.
+  const CpuidResult tsc = Cpuid(kTscLeaf);
+  return tsc.eax == 0 ? 0 : uint64_t{tsc.ecx} * tsc.ebx / tsc.eax / 1000;
 }
 
 }  // namespace
@@ -66,9 +68,9 @@ Result<Cpu> DetectCpu() {
     LOG(kError, "sim: this machine needs FSGSBASE: a processor since 2012 and Linux 5.9");
     return Error(Status::kUnsupported);
   }
-  const uint32_t last_leaf = Cpuid(0).eax;
   const CpuidResult basic = Cpuid(1);
-  if ((basic.ecx & kOsXsave) == 0 || last_leaf < 0xd) {
+  // A processor with XSAVE has the leaves 7 and 0xd.
+  if ((basic.ecx & kOsXsave) == 0) {
     LOG(kError, "sim: this machine needs XSAVE");
     return Error(Status::kUnsupported);
   }
@@ -79,7 +81,7 @@ Result<Cpu> DetectCpu() {
   if (cpu.has_keys) {
     cpu.pkru_offset = Cpuid(0xd, kPkruComponent).ebx;
   }
-  cpu.stated_tsc_khz = StatedTscKhz(last_leaf, (basic.ecx & kHypervisor) != 0);
+  cpu.stated_tsc_khz = StatedTscKhz((basic.ecx & kHypervisor) != 0);
   cpu.vectors = VectorLevel::kSse;
   cpu.xsave_size = kXsaveLegacySize;
   if ((cpu.xcr0 & kXcr0Avx) != 0) {
