@@ -8,7 +8,6 @@
 #include "libos/kernel/panic.h"
 #include "libos/kernel/scheduler.h"
 #include "libos/kernel/signal.h"
-#include "libos/kernel/signal_frame.h"
 #include "libos/kernel/user_access.h"
 #include "libos/mm/address_space.h"
 
@@ -219,22 +218,7 @@ void libos_leave_raw_call(nsgx_frame* frame, const SyscallRecord* record) {
 }
 
 void libos_leave_handler(nsgx_frame* frame, uint64_t address) {
-  Thread& self = CurrentThread();
-  auto restored = PopSignalFrame(*frame, address);
-  if (!restored.ok()) {
-    SignalInfo info = {};
-    info.signal = kSigSegv;
-    info.code = kSiKernel;
-    DieBySignal(info, nullptr);
-  }
-  SetBlockedSignals(restored.value().blocked);
-  // As Linux does: a handler may have changed its signal stack in the frame. What is no valid stack
-  // is left alone.
-  const SignalStack& stack = restored.value().stack;
-  if ((self.signal_stack.flags & kSsDisable) != 0 && (stack.flags & kSsAutoDisarm) != 0) {
-    self.signal_stack = stack;
-    self.signal_stack.flags &= ~kSsOnStack;
-  }
+  RestoreSignalFrame(*frame, address);
   DeliverAll(*frame, CameBy::kException, nullptr);
 }
 

@@ -43,4 +43,27 @@ constexpr Result<uint64_t, Errno> FromTimespec(const KernelTimespec& time) {
   return result;
 }
 
+// Numbers of clocks.
+enum : int32_t {
+  kClockRealtime = 0,
+  kClockMonotonic = 1,
+  kClockProcessCpu = 2,
+  kClockThreadCpu = 3,
+  kClockMonotonicRaw = 4,
+  kClockRealtimeCoarse = 5,
+  kClockMonotonicCoarse = 6,
+  kClockBoottime = 7,
+  kClockRealtimeAlarm = 8,
+  kClockBoottimeAlarm = 9,
+  kClockTai = 11,
+};
+constexpr bool IsWallClock(int32_t clock) {
+  return clock == kClockRealtime || clock == kClockRealtimeCoarse || clock == kClockRealtimeAlarm ||
+         clock == kClockTai;
+}
+constexpr bool IsMonotonicClock(int32_t clock) {
+  return clock == kClockMonotonic || clock == kClockMonotonicRaw ||
+         clock == kClockMonotonicCoarse || clock == kClockBoottime || clock == kClockBoottimeAlarm;
+}
+
 }  // namespace nsgx::libos

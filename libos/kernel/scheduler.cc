@@ -542,6 +542,8 @@ void WakeKeeper() {
   }
 }
 
+void NoticeNewDeadline() { NoticeWaiting(ThisCpu()); }
+
 uint64_t CurrentCpuTicks() {
   Cpu& cpu = ThisCpu();
   return cpu.current->cpu_ticks + (ReadTsc() - cpu.switch_ticks);

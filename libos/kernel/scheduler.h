@@ -58,6 +58,9 @@ void OnTick();
 // Makes the parked vCPU that watches deadlines and streams look again. Requires: no locks.
 void WakeKeeper();
 
+// A deadline was set that no thread sleeps for: the tick may have to see to it.
+void NoticeNewDeadline();
+
 // TSC ticks that the current thread has had so far, this stretch included.
 uint64_t CurrentCpuTicks();
 // TSC ticks that all threads together have had.

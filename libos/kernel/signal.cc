@@ -38,6 +38,15 @@ Result<void, Errno> Enqueue(PendingSignals& pending, const SignalInfo& info) REQ
   if (info.signal < kFirstRealTimeSignal && Pending(pending).Contains(info.signal)) {
     return {};
   }
+  if (info.code == kSiTimer && Pending(pending).Contains(info.signal)) {
+    // A timer has one signal at a time; what more it sends is counted.
+    for (SignalRecord& record : pending.records) {
+      if (record.info.code == kSiTimer && record.info.timer.timer_id == info.timer.timer_id) {
+        record.info.timer.overrun += 1 + info.timer.overrun;
+        return {};
+      }
+    }
+  }
   SignalRecord* record = nullptr;
   if (queued.load(std::memory_order_relaxed) < kMaxQueued) {
     record = New<SignalRecord>().value_or(nullptr);
@@ -350,6 +359,25 @@ void DeliverSignals(nsgx_frame& frame, CameBy came_by, const SyscallRecord* reco
   if (self.restore_blocked) {
     self.restore_blocked = false;
     SetBlockedSignals(self.saved_blocked);
+  }
+}
+
+void RestoreSignalFrame(nsgx_frame& frame, uint64_t address) {
+  Thread& self = CurrentThread();
+  auto restored = PopSignalFrame(frame, address);
+  if (!restored.ok()) {
+    SignalInfo info = {};
+    info.signal = kSigSegv;
+    info.code = kSiKernel;
+    DieBySignal(info, nullptr);
+  }
+  SetBlockedSignals(restored.value().blocked);
+  // A signal stack that was taken away for the handler's time comes back, if the frame still says
+  // so.
+  const SignalStack& stack = restored.value().stack;
+  if ((self.signal_stack.flags & kSsDisable) != 0 && (stack.flags & kSsAutoDisarm) != 0) {
+    self.signal_stack = stack;
+    self.signal_stack.flags &= ~kSsOnStack;
   }
 }
 

@@ -58,6 +58,10 @@ enum class CameBy { kCall, kRawCall, kException };
 // null when there is no call to make again.
 void DeliverSignals(nsgx_frame& frame, CameBy came_by, const SyscallRecord* record);
 
+// A handler has returned: the program goes on as the signal frame says whose user context is at
+// `address`. A frame that cannot be read ends the program.
+void RestoreSignalFrame(nsgx_frame& frame, uint64_t address);
+
 // Ends the program as `info.signal` does, with a line that says what happened. `frame` may be null.
 [[noreturn]] void DieBySignal(const SignalInfo& info, const nsgx_frame* frame);
 

@@ -72,6 +72,17 @@ SysResult SysTime(UserOut<int64_t> seconds);
 SysResult SysTimes(UserOut<int64_t> times);
 SysResult SysGetrusage(int32_t who, UserOut<int64_t> usage);
 
+// ---- timers that send signals: syscalls_timer.cc
+SysResult SysAlarm(uint32_t seconds);
+SysResult SysGetitimer(int32_t which, UserOut<KernelTimeval> value);
+SysResult SysSetitimer(int32_t which, UserIn<KernelTimeval> value, UserOut<KernelTimeval> old);
+SysResult SysTimerCreate(int32_t clock, UserIn<std::byte> event, UserOut<int32_t> id);
+SysResult SysTimerDelete(int32_t id);
+SysResult SysTimerSettime(int32_t id, int32_t flags, UserIn<KernelTimespec> value,
+                          UserOut<KernelTimespec> old);
+SysResult SysTimerGettime(int32_t id, UserOut<KernelTimespec> value);
+SysResult SysTimerGetoverrun(int32_t id);
+
 // ---- identity and limits: syscalls_process.cc
 SysResult SysGetpid();
 SysResult SysGetppid();

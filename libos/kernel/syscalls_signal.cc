@@ -170,9 +170,16 @@ SysResult SysRtTgsigqueueinfo(int32_t pid, int32_t tid, int32_t signal, UserIn<S
   return SendToTid(tid, TRY(ReadQueuedInfo(info, signal)));
 }
 
-// A handler returns to libos_sigreturn, which the C library's restorer leads to; the call by number
-// has no frame to go by.
-SysResult SysRtSigreturn() { return Error(Errno::kENOSYS); }
+// Handlers return to libos_sigreturn, which the C library's restorer leads to. A program with a
+// restorer of its own makes a raw call, with the frame where its stack pointer is.
+SysResult SysRtSigreturn() {
+  Thread& self = CurrentThread();
+  if (self.raw_frame == nullptr) {
+    return Error(Errno::kENOSYS);
+  }
+  RestoreSignalFrame(*self.raw_frame, self.raw_frame->rsp);
+  return static_cast<int64_t>(self.raw_frame->rax);
+}
 
 SysResult SysSigaltstack(UserIn<SignalStack> stack, UserOut<SignalStack> old) {
   Thread& self = CurrentThread();

@@ -7,29 +7,7 @@
 namespace nsgx::libos {
 namespace {
 
-enum : int32_t {
-  kClockRealtime = 0,
-  kClockMonotonic = 1,
-  kClockProcessCpu = 2,
-  kClockThreadCpu = 3,
-  kClockMonotonicRaw = 4,
-  kClockRealtimeCoarse = 5,
-  kClockMonotonicCoarse = 6,
-  kClockBoottime = 7,
-  kClockRealtimeAlarm = 8,
-  kClockBoottimeAlarm = 9,
-  kClockTai = 11,
-};
 constexpr int32_t kAbsolute = 1;  // TIMER_ABSTIME
-
-bool IsWallClock(int32_t clock) {
-  return clock == kClockRealtime || clock == kClockRealtimeCoarse || clock == kClockRealtimeAlarm ||
-         clock == kClockTai;
-}
-bool IsMonotonic(int32_t clock) {
-  return clock == kClockMonotonic || clock == kClockMonotonicRaw ||
-         clock == kClockMonotonicCoarse || clock == kClockBoottime || clock == kClockBoottimeAlarm;
-}
 
 Result<void, Errno> CopyCpuTicks(Thread& thread, void* context) {
   *static_cast<uint64_t*>(context) =
@@ -63,7 +41,7 @@ Result<uint64_t, Errno> ReadClock(int32_t clock) {
   if (IsWallClock(clock)) {
     return WallClockNow();
   }
-  if (IsMonotonic(clock)) {
+  if (IsMonotonicClock(clock)) {
     return MonotonicNow();
   }
   if (clock == kClockProcessCpu) {
@@ -117,7 +95,7 @@ SysResult SysClockGetres(int32_t clock, UserOut<KernelTimespec> resolution) {
 
 SysResult SysClockNanosleep(int32_t clock, int32_t flags, UserIn<KernelTimespec> time,
                             UserOut<KernelTimespec> rest) {
-  if (!IsWallClock(clock) && !IsMonotonic(clock)) {
+  if (!IsWallClock(clock) && !IsMonotonicClock(clock)) {
     return Error(clock == kClockProcessCpu ? Errno::kEOPNOTSUPP : Errno::kEINVAL);
   }
   const KernelTimespec wanted = TRY(Read(time));
@@ -125,7 +103,7 @@ SysResult SysClockNanosleep(int32_t clock, int32_t flags, UserIn<KernelTimespec>
     return SleepFor(wanted, rest);
   }
   const uint64_t target = TRY(FromTimespec(wanted));
-  if (IsMonotonic(clock)) {
+  if (IsMonotonicClock(clock)) {
     TRY(SleepUntil(target));
     return 0;
   }

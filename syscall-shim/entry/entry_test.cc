@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -573,6 +574,114 @@ TEST(Handler, QueuedSignalsComeInOrderWithTheirValues) {
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   EXPECT_EQ(values, (std::vector<int>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
   sigaction(signal, &old, nullptr);
+}
+
+// ---- timers
+// ----------------------------------------------------------------------------------------
+
+std::atomic<int> timer_signals;
+std::atomic<int> timer_value;
+
+// Counts a signal while it lives.
+class CountedSignal {
+ public:
+  explicit CountedSignal(int signal) : signal_(signal) {
+    timer_signals = 0;
+    struct sigaction action = {};
+    action.sa_sigaction = [](int, siginfo_t* info, void*) {
+      timer_value = info->si_value.sival_int;
+      ++timer_signals;
+    };
+    action.sa_flags = SA_SIGINFO;
+    sigaction(signal, &action, &old_);
+  }
+  ~CountedSignal() { sigaction(signal_, &old_, nullptr); }
+
+ private:
+  int signal_;
+  struct sigaction old_;
+};
+
+TEST(Timers, AlarmEndsAPause) {
+  CountedSignal counted(SIGALRM);
+  itimerval soon = {};
+  soon.it_value.tv_usec = 3000;
+  ASSERT_EQ(setitimer(ITIMER_REAL, &soon, nullptr), 0);
+  EXPECT_EQ(pause(), -1);
+  EXPECT_EQ(errno, EINTR);
+  EXPECT_EQ(timer_signals, 1);
+  EXPECT_EQ(alarm(100), 0u);
+  EXPECT_GE(alarm(0), 99u);
+  EXPECT_EQ(alarm(0), 0u);
+}
+
+TEST(Timers, IntervalsInterruptAComputation) {
+  CountedSignal counted(SIGALRM);
+  itimerval often = {};
+  often.it_value.tv_usec = often.it_interval.tv_usec = 2000;
+  ASSERT_EQ(setitimer(ITIMER_REAL, &often, nullptr), 0);
+  while (timer_signals < 5) {
+    RegistersSurviveASpin(1, 1000);
+  }
+  itimerval none = {}, before = {};
+  ASSERT_EQ(setitimer(ITIMER_REAL, &none, &before), 0);
+  EXPECT_EQ(before.it_interval.tv_usec, 2000);
+  EXPECT_LE(before.it_value.tv_usec, 2000);
+  ASSERT_EQ(getitimer(ITIMER_REAL, &before), 0);
+  EXPECT_EQ(before.it_value.tv_sec + before.it_value.tv_usec, 0);
+}
+
+TEST(Timers, OneSignalIsQueuedAndTheRestIsCounted) {
+  const int signal = SIGRTMIN + 1;
+  CountedSignal counted(signal);
+  sigset_t set, old;
+  sigemptyset(&set);
+  sigaddset(&set, signal);
+  pthread_sigmask(SIG_BLOCK, &set, &old);
+  sigevent event = {};
+  event.sigev_notify = SIGEV_SIGNAL;
+  event.sigev_signo = signal;
+  event.sigev_value.sival_int = 42;
+  timer_t timer;
+  ASSERT_EQ(timer_create(CLOCK_MONOTONIC, &event, &timer), 0);
+  itimerspec often = {};
+  often.it_value.tv_nsec = often.it_interval.tv_nsec = 1'000'000;
+  ASSERT_EQ(timer_settime(timer, 0, &often, nullptr), 0);
+  itimerspec now = {};
+  ASSERT_EQ(timer_gettime(timer, &now), 0);
+  EXPECT_EQ(now.it_interval.tv_nsec, 1'000'000);
+  EXPECT_LE(now.it_value.tv_nsec, 1'000'000);
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  siginfo_t info = {};
+  const timespec no_time = {};
+  EXPECT_EQ(sigtimedwait(&set, &info, &no_time), signal);
+  EXPECT_EQ(info.si_value.sival_int, 42);
+  EXPECT_EQ(info.si_code, SI_TIMER);
+  EXPECT_GT(info.si_overrun, 3);
+  ASSERT_EQ(timer_delete(timer), 0);
+  EXPECT_EQ(syscall(SYS_timer_settime, 4711, 0, &often, nullptr), -1);
+  EXPECT_EQ(errno, EINVAL);
+  sigtimedwait(&set, &info, &no_time);  // one may have come before the end
+  pthread_sigmask(SIG_SETMASK, &old, nullptr);
+}
+
+TEST(Timers, AFunctionIsCalledInAThread) {
+  static std::atomic<int> called;
+  called = 0;
+  sigevent event = {};
+  event.sigev_notify = SIGEV_THREAD;
+  event.sigev_notify_function = [](sigval value) { called += value.sival_int; };
+  event.sigev_value.sival_int = 7;
+  timer_t timer;
+  ASSERT_EQ(timer_create(CLOCK_REALTIME, &event, &timer), 0);
+  itimerspec once = {};
+  once.it_value.tv_nsec = 2'000'000;
+  ASSERT_EQ(timer_settime(timer, 0, &once, nullptr), 0);
+  while (called == 0) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  EXPECT_EQ(called, 7);
+  ASSERT_EQ(timer_delete(timer), 0);
 }
 
 }  // namespace
