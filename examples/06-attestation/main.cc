@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Proves to somebody far away what runs here: writes evidence over a nonce of theirs to standard output.
+// Proves to somebody far away what runs here: writes evidence over a nonce of theirs to standard
+// output.
 
 #include <nsgx/attest.h>
 
@@ -41,7 +42,8 @@ int main(int argc, char** argv) {
   if (argc != 2) {
     return Fail("give the nonce in hexadecimal");
   }
-  // A relying party makes up the nonce. When it comes back in the evidence, the evidence cannot be older than the question.
+  // A relying party makes up the nonce. When it comes back in the evidence, the evidence cannot be
+  // older than the question.
   const auto nonce = FromHex(argv[1]);
   if (!nonce) {
     return Fail("the nonce is not in (lower-case) hexadecimal");
@@ -51,11 +53,13 @@ int main(int argc, char** argv) {
     return Fail("the nonce has more than 64 bytes");
   }
 
-  // In a server, the hash of its TLS key would go into the report data, too: then the relying party knows whom it talks to.
+  // In a server, the hash of its TLS key would go into the report data, too: then the relying party
+  // knows whom it talks to.
   const auto evidence = attest::GetEvidence(*report_data);
   if (!evidence) {
     return Fail(std::strerror(evidence.error()));
   }
-  std::cout.write(reinterpret_cast<const char*>(evidence->data()), static_cast<std::streamsize>(evidence->size()));
+  std::cout.write(reinterpret_cast<const char*>(evidence->data()),
+                  static_cast<std::streamsize>(evidence->size()));
   return std::cout.flush() ? 0 : Fail("standard output cannot be written");
 }

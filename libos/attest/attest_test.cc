@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// <nsgx/attest.h> as programs use it. In an enclave the functions do what they say; in the native twin they say ENODEV, all of them.
+// <nsgx/attest.h> as programs use it. In an enclave the functions do what they say; in the native
+// twin they say ENODEV, all of them.
 #include <gtest/gtest.h>
 #include <nsgx/attest.h>
 
@@ -48,7 +49,8 @@ TEST_F(AttestTest, ReportForOneself) {
   EXPECT_EQ(report->body.magic, NSGX_REPORT_MAGIC);
   EXPECT_EQ(std::memcmp(report->body.report_data, data.data(), data.size()), 0);
   EXPECT_EQ(VerifyReport(*report), 0);
-  for (uint8_t* byte : {&report->body.report_data[0], &report->body.identity[31], &report->mac[31]}) {
+  for (uint8_t* byte :
+       {&report->body.report_data[0], &report->body.identity[31], &report->mac[31]}) {
     *byte ^= 1;
     EXPECT_EQ(VerifyReport(*report), EBADMSG);
     *byte ^= 1;

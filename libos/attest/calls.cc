@@ -41,8 +41,8 @@ Result<T, Errno> Translate(Result<T> result) {
   return std::move(result).transform_error(FromSeh);
 }
 
-// The chain comes from the host and is not believed: what it proves, the verifier finds out. It only has to be one, so that
-// nobody is handed an evidence.bin that is none.
+// The chain comes from the host and is not believed: what it proves, the verifier finds out. It
+// only has to be one, so that nobody is handed an evidence.bin that is none.
 bool IsChain(std::span<const std::byte> chain) {
   ByteReader reader(chain);
   for (uint32_t i = 0; i < kCertificateCount; ++i) {
@@ -82,8 +82,8 @@ Result<uint16_t, Errno> OwnSvn() {
 
 }  // namespace
 
-SysResult SysAttestEvidence(UserIn<ReportData> report_data, UserOut<std::byte> out, uint64_t capacity,
-                            UserOut<uint64_t> size) {
+SysResult SysAttestEvidence(UserIn<ReportData> report_data, UserOut<std::byte> out,
+                            uint64_t capacity, UserOut<uint64_t> size) {
   const ReportData data = TRY(Read(report_data));
   constexpr size_t kPages = NSGX_EVIDENCE_MAX_SIZE / kPageSize;
   std::byte* const pages = KernelAllocatePages(kPages, PageContents::kAny);
@@ -101,7 +101,8 @@ SysResult SysAttestEvidence(UserIn<ReportData> report_data, UserOut<std::byte> o
   return 0;
 }
 
-SysResult SysAttestReport(UserIn<Bytes32> target, UserIn<ReportData> report_data, UserOut<nsgx_report> report) {
+SysResult SysAttestReport(UserIn<Bytes32> target, UserIn<ReportData> report_data,
+                          UserOut<nsgx_report> report) {
   const Bytes32 identity = TRY(Read(target));
   const ReportData data = TRY(Read(report_data));
   nsgx_report_request request;
@@ -119,7 +120,8 @@ SysResult SysAttestVerify(UserIn<nsgx_report> report) {
   return 0;
 }
 
-SysResult SysAttestKey(uint32_t policy, uint16_t svn, UserIn<Bytes32> key_id, UserOut<Bytes32> key) {
+SysResult SysAttestKey(uint32_t policy, uint16_t svn, UserIn<Bytes32> key_id,
+                       UserOut<Bytes32> key) {
   const Bytes32 id = TRY(Read(key_id));
   nsgx_key_request request = {policy, svn, 0, {}};
   if (svn == NSGX_OWN_SVN) {

@@ -19,12 +19,12 @@ namespace {
 
 // The enclave below the tests.
 struct World {
-  Status seh_status = Status::kOk;      // what the SEH answers
-  std::vector<uint8_t> chain;           // what the host answers
-  Errno host_error = Errno::kEIO;       // ... if the chain is empty
+  Status seh_status = Status::kOk;  // what the SEH answers
+  std::vector<uint8_t> chain;       // what the host answers
+  Errno host_error = Errno::kEIO;   // ... if the chain is empty
   uint16_t own_svn = 5;
   nsgx_key_request last_key_request = {};
-  std::set<std::byte*> pages;           // handed out
+  std::set<std::byte*> pages;  // handed out
   bool has_pages = true;
 };
 World world;
@@ -122,12 +122,14 @@ TEST_F(AttestCallsTest, NoMemory) {
 }
 
 TEST_F(AttestCallsTest, WildPointers) {
-  EXPECT_EQ(SysAttestEvidence(UserIn<ReportData>(8), Out(buffer_.data()), 9999, Out(&size_)).error(),
-            Errno::kEFAULT);
+  EXPECT_EQ(
+      SysAttestEvidence(UserIn<ReportData>(8), Out(buffer_.data()), 9999, Out(&size_)).error(),
+      Errno::kEFAULT);
   EXPECT_EQ(SysAttestEvidence(In(report_data_), UserOut<std::byte>(8), 9999, Out(&size_)).error(),
             Errno::kEFAULT);
-  EXPECT_EQ(SysAttestEvidence(In(report_data_), Out(buffer_.data()), 9999, UserOut<uint64_t>(8)).error(),
-            Errno::kEFAULT);
+  EXPECT_EQ(
+      SysAttestEvidence(In(report_data_), Out(buffer_.data()), 9999, UserOut<uint64_t>(8)).error(),
+      Errno::kEFAULT);
   EXPECT_EQ(SysAttestVerify(UserIn<nsgx_report>(8)).error(), Errno::kEFAULT);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The functions of <nsgx/attest.h>: from the program into the library OS, and its results back as numbers.
+// The functions of <nsgx/attest.h>: from the program into the library OS, and its results back as
+// numbers.
 #include "libos/attest/calls.h"
 #include "libos/attest/include/nsgx/attest.h"
 #include "libos/kernel/entry.h"
@@ -53,9 +54,7 @@ int nsgx_attest_report(const uint8_t target[32], const uint8_t report_data[64],
   return Enter(HandleReport, AddressOf(target), AddressOf(report_data), AddressOf(report));
 }
 
-int nsgx_attest_verify(const nsgx_report* report) {
-  return Enter(HandleVerify, AddressOf(report));
-}
+int nsgx_attest_verify(const nsgx_report* report) { return Enter(HandleVerify, AddressOf(report)); }
 
 int nsgx_attest_key(uint32_t policy, uint16_t svn, const uint8_t key_id[32], uint8_t key[32]) {
   return Enter(HandleKey, policy, svn, AddressOf(key_id), AddressOf(key));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The attestation report of AMD SEV-SNP (AMD document 56860, table "ATTESTATION_REPORT"), as the hardware writes it: versions 2,
- * 3 and 5. All integers are little-endian. C11-clean. Reserved bytes are zero; what a version does not know is reserved in it. */
+/* The attestation report of AMD SEV-SNP (AMD document 56860, table "ATTESTATION_REPORT"), as the
+ * hardware writes it: versions 2, 3 and 5. All integers are little-endian. C11-clean. Reserved
+ * bytes are zero; what a version does not know is reserved in it. */
 #pragma once
 
 #include <stdint.h>
@@ -19,7 +20,8 @@
 #define SNP_SIGNATURE_ECDSA_P384_SHA384 1u
 
 #define SNP_PLATFORM_SMT (1ull << 0)
-#define SNP_PLATFORM_ALIAS_CHECK (1ull << 5) /* the firmware found no two addresses of one memory cell */
+#define SNP_PLATFORM_ALIAS_CHECK \
+  (1ull << 5) /* the firmware found no two addresses of one memory cell */
 
 #define SNP_KEY_INFO_AUTHOR_KEY (1u << 0)
 #define SNP_KEY_INFO_CHIP_MASKED (1u << 1)
@@ -29,7 +31,8 @@
 #define SNP_SIGNING_KEY_VLEK 1u
 #define SNP_SIGNING_KEY_NONE 7u
 
-/* Security version of each part of the platform, one byte a part: snp_tcb[SNP_TCB_*]. Turin (family 0x1a) has a layout of its own. */
+/* Security version of each part of the platform, one byte a part: snp_tcb[SNP_TCB_*]. Turin (family
+ * 0x1a) has a layout of its own. */
 #define SNP_TCB_BOOT_LOADER 0
 #define SNP_TCB_TEE 1
 #define SNP_TCB_SNP 6
@@ -64,17 +67,17 @@ struct snp_report {
   uint8_t cpuid_model;           /* 0x189 */
   uint8_t cpuid_stepping;        /* 0x18a */
   uint8_t reserved1[21];         /* 0x18b */
-  uint8_t chip_id[64];           /* 0x1a0: Turin uses 8 bytes; zero when masked or signed by a VLEK */
-  uint8_t committed_tcb[8];      /* 0x1e0: the firmware never goes below */
-  uint8_t current_version[3];    /* 0x1e8: build, minor, major */
-  uint8_t reserved2;             /* 0x1eb */
-  uint8_t committed_version[3];  /* 0x1ec: build, minor, major */
-  uint8_t reserved3;             /* 0x1ef */
-  uint8_t launch_tcb[8];         /* 0x1f0 */
-  uint64_t launch_mitigations;   /* 0x1f8: this and the next since version 5 */
-  uint64_t current_mitigations;  /* 0x200 */
-  uint8_t reserved4[152];        /* 0x208 */
-  uint8_t signature_r[72];       /* 0x2a0: little-endian; the upper 24 bytes are zero */
-  uint8_t signature_s[72];       /* 0x2e8 */
-  uint8_t reserved5[368];        /* 0x330 */
+  uint8_t chip_id[64];        /* 0x1a0: Turin uses 8 bytes; zero when masked or signed by a VLEK */
+  uint8_t committed_tcb[8];   /* 0x1e0: the firmware never goes below */
+  uint8_t current_version[3]; /* 0x1e8: build, minor, major */
+  uint8_t reserved2;          /* 0x1eb */
+  uint8_t committed_version[3]; /* 0x1ec: build, minor, major */
+  uint8_t reserved3;            /* 0x1ef */
+  uint8_t launch_tcb[8];        /* 0x1f0 */
+  uint64_t launch_mitigations;  /* 0x1f8: this and the next since version 5 */
+  uint64_t current_mitigations; /* 0x200 */
+  uint8_t reserved4[152];       /* 0x208 */
+  uint8_t signature_r[72];      /* 0x2a0: little-endian; the upper 24 bytes are zero */
+  uint8_t signature_s[72];      /* 0x2e8 */
+  uint8_t reserved5[368];       /* 0x330 */
 };

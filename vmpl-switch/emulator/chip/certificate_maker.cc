@@ -14,7 +14,8 @@ using namespace der;
 
 constexpr std::string_view kAmdArc = "1.3.6.1.4.1.3704.1.";
 
-// RSASSA-PSS with SHA-384, MGF1 with SHA-384, 48 bytes of salt; the default trailer is spelt out as AMD does.
+// RSASSA-PSS with SHA-384, MGF1 with SHA-384, 48 bytes of salt; the default trailer is spelt out as
+// AMD does.
 Der PssAlgorithm() {
   const Der sha384 = Element(kSequence, {Oid("2.16.840.1.101.3.4.2.2"), Null()});
   return Element(
@@ -49,12 +50,13 @@ Der AuthorityExtensions(int path_length, bool may_sign_revocations) {
   const Der limit = path_length < 0 ? Der() : Integer(static_cast<uint64_t>(path_length));
   const Der constraints =
       Element(kSequence, {Element(kBoolean, std::span<const uint8_t>(yes)), limit});
-  // One byte of flags: keyCertSign is bit 5, cRLSign bit 6, counted from the top; first the number of unused bits.
+  // One byte of flags: keyCertSign is bit 5, cRLSign bit 6, counted from the top; first the number
+  // of unused bits.
   const uint8_t certificates_only[] = {2, 0x04};
   const uint8_t certificates_and_revocations[] = {1, 0x06};
-  const Der usage = Element(kBitString, std::span<const uint8_t>(may_sign_revocations
-                                                                     ? certificates_and_revocations
-                                                                     : certificates_only));
+  const Der usage = Element(
+      kBitString, std::span<const uint8_t>(may_sign_revocations ? certificates_and_revocations
+                                                                : certificates_only));
   Der out = Extension("2.5.29.19", /*is_critical=*/true, constraints);
   const Der second = Extension("2.5.29.15", /*is_critical=*/true, usage);
   out.insert(out.end(), second.begin(), second.end());
@@ -74,8 +76,8 @@ Der AmdExtensionList(const AmdExtensions& amd) {
   append(AmdExtension("1", Integer(0)));
   append(AmdExtension("2", Text(kIa5String, amd.product_name)));
   for (size_t i = 0; i < 8; ++i) {
-    append(AmdExtension(amd.is_turin_layout ? kTurinParts[i] : kMilanParts[i],
-                        Integer(amd.tcb[i])));
+    append(
+        AmdExtension(amd.is_turin_layout ? kTurinParts[i] : kMilanParts[i], Integer(amd.tcb[i])));
   }
   if (!amd.hwid.empty()) {
     const std::span<const uint8_t> hwid(amd.hwid);
@@ -120,8 +122,8 @@ Der MakeCertificate(const CertificateSpec& spec, const RsaKey& issuer_key) {
 }
 
 Der MakeRevocationList(const std::string& issuer, const std::string& this_update,
-                       const std::string& next_update,
-                       const std::vector<uint64_t>& revoked_serials, const RsaKey& issuer_key) {
+                       const std::string& next_update, const std::vector<uint64_t>& revoked_serials,
+                       const RsaKey& issuer_key) {
   Der entries;
   for (uint64_t serial : revoked_serials) {
     const Der entry = Element(kSequence, {Integer(serial), Time(this_update)});
@@ -129,9 +131,8 @@ Der MakeRevocationList(const std::string& issuer, const std::string& this_update
   }
   // An empty list is left out, as RFC 5280 demands.
   const Der revoked = entries.empty() ? Der() : Element(kSequence, {entries});
-  const Der contents =
-      Element(kSequence, {Integer(1), PssAlgorithm(), Name(issuer), Time(this_update),
-                          Time(next_update), revoked});
+  const Der contents = Element(kSequence, {Integer(1), PssAlgorithm(), Name(issuer),
+                                           Time(this_update), Time(next_update), revoked});
   return Signed(contents, issuer_key);
 }
 

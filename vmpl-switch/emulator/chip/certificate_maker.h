@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Makes certificates as AMD's key server hands them out, and what tests need to be refused. For build-time programs and tests.
+// Makes certificates as AMD's key server hands them out, and what tests need to be refused. For
+// build-time programs and tests.
 #pragma once
 
 #include <array>
@@ -16,22 +17,22 @@ namespace nsgx::chip {
 
 // AMD's own extensions (1.3.6.1.4.1.3704.1.*), found in VCEK and VLEK certificates.
 struct AmdExtensions {
-  std::string product_name;            // "Milan-B0", "Turin"
-  std::array<uint8_t, 8> tcb = {};     // in the byte order of a report of that product
-  bool is_turin_layout = false;        // what the bytes of `tcb` mean
-  std::vector<uint8_t> hwid;           // empty: none (VLEK)
-  bool wraps_hwid = false;             // in an OCTET STRING of its own, as some of AMD's certificates do
-  std::string csp_id;                  // only in VLEKs
+  std::string product_name;         // "Milan-B0", "Turin"
+  std::array<uint8_t, 8> tcb = {};  // in the byte order of a report of that product
+  bool is_turin_layout = false;     // what the bytes of `tcb` mean
+  std::vector<uint8_t> hwid;        // empty: none (VLEK)
+  bool wraps_hwid = false;  // in an OCTET STRING of its own, as some of AMD's certificates do
+  std::string csp_id;       // only in VLEKs
 };
 
 struct CertificateSpec {
-  std::string subject;                 // common names; the other parts of the name are the same everywhere
+  std::string subject;  // common names; the other parts of the name are the same everywhere
   std::string issuer;
   uint64_t serial = 0;
   std::string not_before = "20200101000000Z";
   std::string not_after = "20491231235959Z";
   der::Der public_key_info;
-  std::optional<int> ca_path_length;   // set: an authority; negative: without limit
+  std::optional<int> ca_path_length;  // set: an authority; negative: without limit
   bool may_sign_revocations = false;
   std::optional<AmdExtensions> amd;
 };

@@ -51,7 +51,8 @@ Result<void> MakeReport(const ReportFields& fields, std::span<const std::byte, 6
   report.cpuid_model = kSimCpuidModel;
   report.cpuid_stepping = kSimCpuidStepping;
   std::memcpy(report.chip_id, kSimChipId.data(), kSimChipId.size());
-  for (auto* tcb : {&report.current_tcb, &report.reported_tcb, &report.committed_tcb, &report.launch_tcb}) {
+  for (auto* tcb :
+       {&report.current_tcb, &report.reported_tcb, &report.committed_tcb, &report.launch_tcb}) {
     std::memcpy(*tcb, kSimTcb, sizeof(kSimTcb));
   }
   std::memcpy(report.current_version, kSimFirmwareVersion, sizeof(kSimFirmwareVersion));

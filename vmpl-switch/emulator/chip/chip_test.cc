@@ -101,7 +101,8 @@ TEST(ChipTest, ReportHoldsWhatWasAskedFor) {
   const snp_report report = Report(fields, std::byte{0x5c});
 
   const auto all = [](const auto& bytes, uint8_t value) {
-    return std::all_of(std::begin(bytes), std::end(bytes), [value](uint8_t b) { return b == value; });
+    return std::all_of(std::begin(bytes), std::end(bytes),
+                       [value](uint8_t b) { return b == value; });
   };
   EXPECT_EQ(report.version, 3u);
   EXPECT_EQ(report.vmpl, 2u);

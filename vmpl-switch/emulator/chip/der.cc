@@ -55,7 +55,8 @@ Der Text(uint8_t tag, std::string_view text) {
 Der Null() { return Element(kNull, std::span<const uint8_t>()); }
 
 Der Integer(std::span<const uint8_t> big_endian) {
-  const auto first = std::find_if(big_endian.begin(), big_endian.end(), [](uint8_t b) { return b != 0; });
+  const auto first =
+      std::find_if(big_endian.begin(), big_endian.end(), [](uint8_t b) { return b != 0; });
   Der contents(first, big_endian.end());
   // A set top bit would make the number negative.
   if (contents.empty() || (contents.front() & 0x80) != 0) {

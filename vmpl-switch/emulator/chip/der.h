@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes DER, as much of it as X.509 certificates and revocation lists need. For build-time programs and tests.
+// Writes DER, as much of it as X.509 certificates and revocation lists need. For build-time
+// programs and tests.
 #pragma once
 
 #include <cstdint>

@@ -23,14 +23,14 @@ class NoEntropy final : public EntropySource {
 
 // `use` gets the key of the label and what blinds operations with it.
 template <typename Use>
-auto WithKey(std::string_view label, Use&& use) -> decltype(use(
-    std::declval<EcdsaP384PrivateKey&>(), std::declval<Drbg&>())) {
+auto WithKey(std::string_view label, Use&& use)
+    -> decltype(use(std::declval<EcdsaP384PrivateKey&>(), std::declval<Drbg&>())) {
   NoEntropy entropy;
   Drbg drbg;
   TRY(drbg.Seed(entropy, BytesOf(label)));
   const Sha512::Digest seed = Sha512::Hash(BytesOf(label));
-  EcdsaP384PrivateKey key = TRY(EcdsaP384PrivateKey::Derive(
-      std::span(seed).first<EcdsaP384PrivateKey::kSeedSize>(), drbg));
+  EcdsaP384PrivateKey key = TRY(
+      EcdsaP384PrivateKey::Derive(std::span(seed).first<EcdsaP384PrivateKey::kSeedSize>(), drbg));
   return use(key, drbg);
 }
 

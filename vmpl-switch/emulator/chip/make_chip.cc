@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes the certificates of the simulated chip: ark.der, ask.der and vcek.der, the same bytes each time. What is in chain/ was made
-// by it, and a test compares the two; it runs in no ordinary build.
+// Writes the certificates of the simulated chip: ark.der, ask.der and vcek.der, the same bytes each
+// time. What is in chain/ was made by it, and a test compares the two; it runs in no ordinary
+// build.
 //
 //   make_chip FOLDER           writes the certificates there
 //   make_chip --search LABEL   finds the counters of a new RsaRecipe
@@ -16,7 +17,8 @@ namespace {
 
 bool WriteFile(const std::string& path, const nsgx::chip::der::Der& bytes) {
   std::ofstream file(path, std::ios::binary);
-  file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  file.write(reinterpret_cast<const char*>(bytes.data()),
+             static_cast<std::streamsize>(bytes.size()));
   file.close();
   if (!file) {
     std::fprintf(stderr, "make_chip: cannot write %s\n", path.c_str());

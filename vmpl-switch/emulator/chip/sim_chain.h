@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The authorities above the simulated chip and the certificates that they signed. For build-time programs and tests.
+// The authorities above the simulated chip and the certificates that they signed. For build-time
+// programs and tests.
 #pragma once
 
 #include <string_view>

@@ -7,7 +7,8 @@
 
 namespace nsgx::chip {
 
-// It claims to be a Genoa where a format needs a generation, so that verifiers take the same path as for a real one.
+// It claims to be a Genoa where a format needs a generation, so that verifiers take the same path
+// as for a real one.
 inline constexpr std::string_view kSimProductName = "Genoa-SIMULATED";
 inline constexpr uint8_t kSimCpuidFamily = 0x19;
 inline constexpr uint8_t kSimCpuidModel = 0x11;

@@ -71,8 +71,8 @@ bool IsRsaPrime(std::span<const uint8_t> candidate) {
 std::array<uint8_t, 256> RsaPrimeCandidate(std::string_view label, char x, uint32_t counter) {
   std::array<uint8_t, 256> candidate;
   for (size_t block = 0; block < 4; ++block) {
-    const std::string text = std::string(label) + " " + x + " " + std::to_string(counter) + " " +
-                             std::to_string(block);
+    const std::string text =
+        std::string(label) + " " + x + " " + std::to_string(counter) + " " + std::to_string(block);
     const Sha512::Digest hash = Sha512::Hash(BytesOf(text));
     std::memcpy(candidate.data() + hash.size() * block, hash.data(), hash.size());
   }
@@ -111,8 +111,7 @@ std::vector<uint8_t> RsaKey::Sign(std::span<const uint8_t> message) const {
   CHECK(mbedtls_rsa_rsassa_pss_sign_ext(&rsa_, Stream::Fill, &stream, MBEDTLS_MD_SHA384,
                                         static_cast<int>(hash.size()),
                                         reinterpret_cast<const unsigned char*>(hash.data()),
-                                        static_cast<unsigned>(hash.size()),
-                                        signature.data()) == 0);
+                                        static_cast<unsigned>(hash.size()), signature.data()) == 0);
   return signature;
 }
 

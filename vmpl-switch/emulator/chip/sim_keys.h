@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The keys of the authorities above the simulated chip. None of them is secret: each follows from a label by the rules here, so that
-// everybody who builds NSGX has the same ones and no private key lies in the repository.
+// The keys of the authorities above the simulated chip. None of them is secret: each follows from a
+// label by the rules here, so that everybody who builds NSGX has the same ones and no private key
+// lies in the repository.
 //
 // For build-time programs and tests; CHECK reports what cannot happen to a correct recipe.
 #pragma once
@@ -16,12 +17,14 @@
 
 namespace nsgx::chip {
 
-// How an RSA-4096 key (e = 65537) follows from a label. Candidate number n for the prime x ("p" or "q") is the 2048-bit number
+// How an RSA-4096 key (e = 65537) follows from a label. Candidate number n for the prime x ("p" or
+// "q") is the 2048-bit number
 //
 //   SHA-512("<label> <x> <n> 0") || ... || SHA-512("<label> <x> <n> 3")
 //
-// with its two highest bits and its lowest bit set. The counters say which candidates are the first primes with
-// gcd(x - 1, e) = 1; make_chip --search finds them (seconds), a test checks that they are.
+// with its two highest bits and its lowest bit set. The counters say which candidates are the first
+// primes with gcd(x - 1, e) = 1; make_chip --search finds them (seconds), a test checks that they
+// are.
 struct RsaRecipe {
   std::string_view label;
   uint32_t p_counter;
@@ -41,8 +44,9 @@ class RsaKey {
   RsaKey(const RsaKey&) = delete;
   RsaKey& operator=(const RsaKey&) = delete;
 
-  // RSASSA-PSS with SHA-384 and 48 bytes of salt, over `message`. The salt follows from the message, so equal
-  // input gives equal signatures; they are remembered, because tests sign the same things again and again.
+  // RSASSA-PSS with SHA-384 and 48 bytes of salt, over `message`. The salt follows from the
+  // message, so equal input gives equal signatures; they are remembered, because tests sign the
+  // same things again and again.
   std::vector<uint8_t> Sign(std::span<const uint8_t> message) const;
   // SubjectPublicKeyInfo in DER.
   std::vector<uint8_t> PublicKeyInfo() const;

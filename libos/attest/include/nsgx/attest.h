@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Attestation and sealing for programs in enclaves, from C and C++. docs/attestation.md explains what is proved by what.
+/* Attestation and sealing for programs in enclaves, from C and C++. docs/attestation.md explains
+ * what is proved by what.
  *
  * The C functions return 0 or a negative error number:
  *   -ENODEV      this is no enclave (the native twin of one)
@@ -26,24 +27,29 @@ extern "C" {
 
 #define NSGX_OWN_SVN 0xffffu
 
-/* Writes evidence about this enclave for anybody who wants to know: an evidence.bin of at most NSGX_EVIDENCE_MAX_SIZE bytes. The
- * relying party chooses `report_data`, or a part of it: that is how he sees that the evidence is no old one. Ends with -ERANGE when `capacity`
- * is too small; *size is set in both cases. Takes milliseconds. */
+/* Writes evidence about this enclave for anybody who wants to know: an evidence.bin of at most
+ * NSGX_EVIDENCE_MAX_SIZE bytes. The relying party chooses `report_data`, or a part of it: that is
+ * how he sees that the evidence is no old one. Ends with -ERANGE when `capacity` is too small;
+ * *size is set in both cases. Takes milliseconds. */
 int nsgx_attest_evidence(const uint8_t report_data[64], void* out, size_t capacity, size_t* size);
 
-/* Makes a report about this enclave that only the enclave with identity `target`, on this machine, can verify. */
-int nsgx_attest_report(const uint8_t target[32], const uint8_t report_data[64], struct nsgx_report* report);
+/* Makes a report about this enclave that only the enclave with identity `target`, on this machine,
+ * can verify. */
+int nsgx_attest_report(const uint8_t target[32], const uint8_t report_data[64],
+                       struct nsgx_report* report);
 
-/* Returns 0 if another enclave on this machine made `report` for this one. What is in it, is then for the caller to look at. */
+/* Returns 0 if another enclave on this machine made `report` for this one. What is in it, is then
+ * for the caller to look at. */
 int nsgx_attest_verify(const struct nsgx_report* report);
 
-/* Derives a key that is the same each time on this machine: for this very image (NSGX_KEY_BY_IDENTITY), or for all of the signer's images
- * with this product id (NSGX_KEY_BY_SIGNER) and a security version of at least `svn`; NSGX_OWN_SVN is the enclave's own. Different
- * `key_id`s give different keys. */
+/* Derives a key that is the same each time on this machine: for this very image
+ * (NSGX_KEY_BY_IDENTITY), or for all of the signer's images with this product id
+ * (NSGX_KEY_BY_SIGNER) and a security version of at least `svn`; NSGX_OWN_SVN is the enclave's own.
+ * Different `key_id`s give different keys. */
 int nsgx_attest_key(uint32_t policy, uint16_t svn, const uint8_t key_id[32], uint8_t key[32]);
 
 #ifdef __cplusplus
-}  /* extern "C" */
+} /* extern "C" */
 
 #include <algorithm>
 #include <array>
@@ -66,7 +72,8 @@ using Key = std::array<std::byte, 32>;
 template <typename T>
 class [[nodiscard]] Outcome {
  public:
-  Outcome(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(google-explicit-constructor)
+  Outcome(T value)
+      : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(google-explicit-constructor)
   static Outcome Failure(int error) { return Outcome(Error{error}); }
 
   bool has_value() const { return state_.index() == 0; }
@@ -100,7 +107,8 @@ inline const uint8_t* Raw(std::span<const std::byte> bytes) {
 }
 }  // namespace internal
 
-// Report data that says `nonce`, of up to 64 bytes: zeros follow it. That is what nsgx-verify --nonce expects.
+// Report data that says `nonce`, of up to 64 bytes: zeros follow it. That is what nsgx-verify
+// --nonce expects.
 inline Outcome<ReportData> ReportDataOf(std::span<const std::byte> nonce) {
   ReportData data = {};
   if (nonce.size() > data.size()) {
@@ -114,7 +122,8 @@ inline Outcome<ReportData> ReportDataOf(std::span<const std::byte> nonce) {
 inline Outcome<std::vector<std::byte>> GetEvidence(const ReportData& report_data) {
   std::vector<std::byte> evidence(NSGX_EVIDENCE_MAX_SIZE);
   size_t size = 0;
-  const int result = nsgx_attest_evidence(internal::Raw(report_data), evidence.data(), evidence.size(), &size);
+  const int result =
+      nsgx_attest_evidence(internal::Raw(report_data), evidence.data(), evidence.size(), &size);
   if (result != 0) {
     return Outcome<std::vector<std::byte>>::Failure(-result);
   }
@@ -122,7 +131,8 @@ inline Outcome<std::vector<std::byte>> GetEvidence(const ReportData& report_data
   return evidence;
 }
 
-// See nsgx_attest_report. For what an enclave wants to know about itself, the target does not matter.
+// See nsgx_attest_report. For what an enclave wants to know about itself, the target does not
+// matter.
 inline Outcome<nsgx_report> GetReport(const Identity& target, const ReportData& report_data) {
   nsgx_report report;
   const int result = nsgx_attest_report(internal::Raw(target), internal::Raw(report_data), &report);
@@ -130,7 +140,9 @@ inline Outcome<nsgx_report> GetReport(const Identity& target, const ReportData& 
 }
 
 // Returns 0, or EBADMSG and others; see nsgx_attest_verify.
-[[nodiscard]] inline int VerifyReport(const nsgx_report& report) { return -nsgx_attest_verify(&report); }
+[[nodiscard]] inline int VerifyReport(const nsgx_report& report) {
+  return -nsgx_attest_verify(&report);
+}
 
 enum class KeyPolicy : uint32_t { kIdentity = NSGX_KEY_BY_IDENTITY, kSigner = NSGX_KEY_BY_SIGNER };
 
