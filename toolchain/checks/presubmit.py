@@ -49,8 +49,9 @@ def complaints_of(command):
 
 
 def cpp_format(_):
-    files = tracked("*.c", "*.cc", "*.h")
-    return complaints_of(["clang-format-19", "--dry-run", "-Werror"] + files) if files else []
+    printed = complaints_of(["clang-format-19", "--dry-run", "-Werror"] + tracked("*.c", "*.cc", "*.h"))
+    files = {line.split(":")[0] for line in printed if "[-Wclang-format-violations]" in line}
+    return [f"{file}: run `clang-format-19 -i`" for file in sorted(files)]
 
 
 def gn_format(_):

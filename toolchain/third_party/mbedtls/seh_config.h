@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the SEH uses of mbedTLS: hashes, RSA-PSS and ECDSA P-384, AES-GCM. No files, clock, entropy or threads; of a C
- * library only memcpy, memmove, memset, memcmp and strlen. */
+/* What the SEH uses of mbedTLS: hashes, RSA-PSS and ECDSA P-384, AES-GCM. No files, clock, entropy
+ * or threads; of a C library only memcpy, memmove, memset, memcmp and strlen. */
 #pragma once
 
 #include <stddef.h>
@@ -31,7 +31,8 @@
 #define MBEDTLS_ECDSA_DETERMINISTIC
 #define MBEDTLS_HMAC_DRBG_C
 
-/* Memory for big numbers: the SEH gives it from a heap of fixed size, cleared like calloc's; null when it is full. */
+/* Memory for big numbers: the SEH gives it from a heap of fixed size, cleared like calloc's; null
+ * when it is full. */
 #ifdef __cplusplus
 extern "C" {
 #endif
