@@ -90,7 +90,7 @@ def hello_phases(out, rounds):
 
 def bench_switch(out):
     done = subprocess.run([f"{out}/switch_bench"], stdout=subprocess.PIPE, text=True, check=True, timeout=300)
-    return json_lines(done.stdout)
+    return json.loads(done.stdout)
 
 
 def print_row(row):
@@ -126,8 +126,7 @@ def main():
         "micro": bench_micro(out, arguments.rounds, arguments.only),
     }
     print("phases of hello in us: " + ", ".join(f"{name} {value:.0f}" for name, value in result["phases_us"].items()))
-    for line in result["switch"]:
-        print(json.dumps(line))
+    print("switch: " + json.dumps(result["switch"]))
 
     path = arguments.json or os.path.join(out, "bench.json")
     with tempfile.NamedTemporaryFile("w", dir=os.path.dirname(os.path.abspath(path)), delete=False,
