@@ -3,7 +3,9 @@
  * each address is checked to be the guest's own ordinary memory, each structure is copied once. C11-clean.
  *
  * Results: those of svsm.h, or SVSM_PROTOCOL_RESULT + NSGX_<status> (status.h). A call that fails has changed nothing, except
- * where it says how much of a list is done. SVSM_INCOMPLETE: something waits for the guest; go on with the rest of the list. */
+ * where it says how much of a list is done. SVSM_INCOMPLETE: something waits for the guest; go on with the rest of the list,
+ * and repeat a call without a list as it was. NSGX_NO_MEMORY of a call that names an enclave: donate pages and go on in the
+ * same way; a guest that has none to give lets it be. */
 #pragma once
 
 #include "vmpl-switch/abi/types.h"
@@ -21,7 +23,7 @@ struct nsgx_seh_list {
 
 /* () -> rcx: version, rdx: enclaves that exist, r8: most enclaves, r9: pages that enclaves hold now */
 #define NSGX_SEH_QUERY 0u
-/* (address of struct nsgx_seh_create) -> rcx: enclave, never 0 */
+/* (address of struct nsgx_seh_create) -> rcx: enclave, never 0. It has an empty pool: what needs pages waits for donations. */
 #define NSGX_SEH_CREATE 1u
 /* (enclave, list) -> rcx: pages done. The pages become the enclave's pool; the guest can't reach them any more. They are to
  * be ordinary memory of the guest, each given once. */
@@ -38,9 +40,11 @@ struct nsgx_seh_list {
 #define NSGX_SEH_ADD_WINDOW 6u
 /* (enclave, list of pages, size of the arguments): struct nsgx_signature at the start of the first page, arguments behind it */
 #define NSGX_SEH_INIT 7u
-/* (enclave | slot << 32, answer, NSGX_SEH_ENTER_*) -> rcx: NSGX_SEH_EXIT_*; struct nsgx_seh_exit in the calling area's buffer */
+/* (enclave | slot << 32, answer, NSGX_SEH_ENTER_*) -> rcx: NSGX_SEH_EXIT_*; struct nsgx_seh_exit in the calling area's buffer.
+ * NSGX_BAD_STATE: the enclave is over, or not initialised. NSGX_BUSY: another processor is in this slot. */
 #define NSGX_SEH_ENTER 8u
-/* (enclave). NSGX_BUSY: a slot is inside. */
+/* (enclave). NSGX_BUSY: a slot runs on a processor at this moment. One that was interrupted, or that waits for an answer, is
+ * ended. */
 #define NSGX_SEH_DESTROY 9u
 /* (enclave, page for struct nsgx_seh_info) */
 #define NSGX_SEH_INFO 10u
@@ -61,7 +65,8 @@ struct nsgx_seh_create {
   uint64_t config[16];     /* pages with the configuration section */
 };
 
-#define NSGX_SEH_ENTER_TICK 1u /* deliver a preemption tick first */
+/* A preemption tick: delivered to a slot that was interrupted, noted in nsgx_slot.pending of one that comes back from a call. */
+#define NSGX_SEH_ENTER_TICK 1u
 
 /* The first six are those of Device (vmpl-switch/device/device.h). */
 #define NSGX_SEH_EXIT_HOST_CALL 0u
@@ -71,7 +76,9 @@ struct nsgx_seh_create {
 #define NSGX_SEH_EXIT_EXCEPTION 4u
 #define NSGX_SEH_EXIT_REFUSED 5u
 #define NSGX_SEH_EXIT_INTERRUPTED 6u /* something waits for the guest; enter again, the answer is ignored */
-#define NSGX_SEH_EXIT_NO_PAGES 7u    /* arguments[0]: pages to donate; then enter again, the answer is ignored */
+/* arguments[0]: pages to donate; then enter again, the answer is ignored. Who enters again without a donation makes what
+ * needed the pages fail with NSGX_NO_MEMORY inside. */
+#define NSGX_SEH_EXIT_NO_PAGES 7u
 
 struct nsgx_seh_exit {
   uint32_t reason; /* NSGX_SEH_EXIT_* */

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /* Status codes that cross a boundary of the SEH. Never renumbered; docs/abi.md says what each means. C11-clean.
  * The C++ twin is nsgx::Status in base/core/status.h; vmpl-switch/seh asserts that the numbers agree. */
 #pragma once
