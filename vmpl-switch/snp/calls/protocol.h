@@ -22,7 +22,7 @@ struct CallRegisters {
 struct CallContext {
   CallRegisters registers;
   GuestPhys calling_area;  // of the calling processor; a page in state kCallingArea
-  uint64_t cpu = 0;        // index of the calling processor
+  GuestPhys vmsa;          // names the calling processor
 };
 
 // One protocol of calls from VMPL1 (vmpl-switch/abi/svsm.h).

@@ -31,6 +31,7 @@ static_assert(sizeof(Tss) == 104);
 inline constexpr unsigned kDoubleFaultStack = 1;
 inline constexpr unsigned kHvStack = 2;
 inline constexpr unsigned kVcStack = 3;
+inline constexpr unsigned kOtherStack = 4;  // #DB, NMI, #MC
 
 struct DescriptorTables {
   std::array<uint64_t, 7> gdt = {};

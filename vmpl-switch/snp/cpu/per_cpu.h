@@ -7,6 +7,9 @@
 #define PER_CPU_KERNEL_STACK 8
 #define PER_CPU_USER_STACK 16
 #define PER_CPU_CONTEXT 24
+#define PER_CPU_SCRATCH_RAX 32
+#define PER_CPU_SCRATCH_RSP 40
+#define PER_CPU_EVENT_PENDING 48
 
 #ifndef __ASSEMBLER__
 
@@ -27,12 +30,14 @@ struct PerCpu {
   uint64_t kernel_stack = 0;  // top of the stack for entries from ring 3; the same as tss.rsp0
   uint64_t user_stack = 0;    // scratch of the SYSCALL entry: the enclave's rsp
   void* context = nullptr;    // whatever runs enclaves keeps here; the SEH's core does not look
-  uint32_t index = 0;
-  uint32_t apic_id = 0;
+  uint64_t scratch_rax = 0;   // of trap_entry.S, while it changes stacks
+  uint64_t scratch_rsp = 0;
 
   // Set by #HV: something waits for VMPL1. Looked at before ring 3 is entered and between the pages
   // of long calls. Cleared when VMPL1 is about to run.
-  volatile bool event_pending = false;
+  volatile uint32_t event_pending = 0;
+  uint32_t index = 0;
+  uint32_t apic_id = 0;
 
   Ghcb* ghcb = nullptr;
   volatile ghcb_doorbell* doorbell = nullptr;  // shared with the host
@@ -45,7 +50,10 @@ struct PerCpu {
 static_assert(offsetof(PerCpu, self) == PER_CPU_SELF &&
               offsetof(PerCpu, kernel_stack) == PER_CPU_KERNEL_STACK &&
               offsetof(PerCpu, user_stack) == PER_CPU_USER_STACK &&
-              offsetof(PerCpu, context) == PER_CPU_CONTEXT);
+              offsetof(PerCpu, context) == PER_CPU_CONTEXT &&
+              offsetof(PerCpu, scratch_rax) == PER_CPU_SCRATCH_RAX &&
+              offsetof(PerCpu, scratch_rsp) == PER_CPU_SCRATCH_RSP &&
+              offsetof(PerCpu, event_pending) == PER_CPU_EVENT_PENDING);
 
 // Returns this processor's.
 inline PerCpu& ThisCpu() {

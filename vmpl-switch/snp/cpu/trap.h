@@ -2,12 +2,14 @@
 // Exceptions at VMPL0: how they arrive, and who gets them.
 #pragma once
 
-#ifdef __ASSEMBLER__
+// For assembly; checked in trap.cc.
+#define TRAP_VECTOR_HV 28
+#define TRAP_VECTOR_VC 29
+#define TRAP_TERMINATE_HOST_PROTOCOL 15
+#define TRAP_TERMINATE_EXCEPTION 16
+#define TRAP_TERMINATE_DOUBLE_FAULT 19
 
-#define TRAP_FRAME_VECTOR 120
-#define TRAP_FRAME_SIZE 176
-
-#else
+#ifndef __ASSEMBLER__
 
 #include <cstddef>
 #include <cstdint>

@@ -102,6 +102,11 @@ Result<void> AddressSpace::MapLarge(uint64_t address, GuestPhys page, MapRights 
   return {};
 }
 
+Result<void> AddressSpace::ReserveTables(uint64_t address) {
+  TRY(EntryFor(address, 0, true, false));
+  return {};
+}
+
 Result<void> AddressSpace::Protect(uint64_t address, MapRights rights) {
   uint64_t* entry = TRY(EntryFor(address, 0, false, false));
   if ((*entry & kPresent) == 0) {

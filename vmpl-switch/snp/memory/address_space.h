@@ -49,6 +49,10 @@ class AddressSpace {
   // The same for 2 MiB.
   Result<void> MapLarge(uint64_t address, GuestPhys page, MapRights rights);
 
+  // Makes the tables on the way to `address`, so that address spaces made from here on share them.
+  // Errors: kNoMemory.
+  Result<void> ReserveTables(uint64_t address);
+
   // Gives a mapped page of 4 KiB other rights. Errors: kNotFound.
   Result<void> Protect(uint64_t address, MapRights rights);
   // Takes a page of 4 KiB out and returns which it was. Errors: kNotFound.

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "base/core/addr.h"
+#include "base/core/result.h"
+#include "base/core/spinlock.h"
+#include "base/core/static_vector.h"
+
+namespace nsgx::snp {
+
+// One of the guest's processors: a VMSA, and where calls from it put their arguments.
+struct GuestCpu {
+  GuestPhys vmsa;
+  GuestPhys calling_area;
+  uint32_t apic_id = 0;
+  bool is_own = false;  // the VMSA is in the SEH's memory: the first one
+};
+
+// All processors of the guest that may run, by the physical processor (APIC id) that they belong
+// to. A physical processor without the SEH on it can't have one: nobody would serve its calls.
+class GuestCpus {
+ public:
+  static constexpr size_t kMaxProcessors = 64;
+  static constexpr size_t kMaxGuestCpus = 128;
+
+  constexpr GuestCpus() = default;
+
+  // The SEH runs on this physical processor from now on. Errors: kNoMemory  too many.
+  Result<void> AddProcessor(uint32_t apic_id) EXCLUDES(lock_);
+  bool HasProcessor(uint32_t apic_id) const EXCLUDES(lock_);
+
+  // Errors: kNoMemory  too many.
+  Result<void> Add(const GuestCpu& cpu) EXCLUDES(lock_);
+  // Errors: kNotFound.
+  Result<GuestCpu> Remove(GuestPhys vmsa) EXCLUDES(lock_);
+  Result<GuestCpu> Find(GuestPhys vmsa) const EXCLUDES(lock_);
+  Result<void> SetCallingArea(GuestPhys vmsa, GuestPhys calling_area) EXCLUDES(lock_);
+
+  // Returns the `index`th of the guest's processors on `apic_id`. Errors: kNotFound.
+  Result<GuestCpu> At(uint32_t apic_id, size_t index) const EXCLUDES(lock_);
+
+ private:
+  mutable SpinLock lock_;
+  StaticVector<uint32_t, kMaxProcessors> processors_ GUARDED_BY(lock_);
+  StaticVector<GuestCpu, kMaxGuestCpus> cpus_ GUARDED_BY(lock_);
+};
+
+}  // namespace nsgx::snp

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vmpl-switch/snp/image/console.h"
+
+#include <array>
+#include <string_view>
+
+#include "base/core/bytes.h"
+#include "base/core/check.h"
+#include "base/core/format.h"
+#include "base/core/log.h"
+#include "vmpl-switch/snp/cpu/termination.h"
+
+namespace nsgx {
+namespace {
+
+constexpr uint16_t kSerialPort = 0x3f8;
+
+constinit snp::Ghcb* g_console = nullptr;
+
+}  // namespace
+
+bool LogEnabled(LogLevel) { return g_console != nullptr; }
+
+void LogWrite(LogLevel, std::string_view line) {
+  std::array<char, kLogLineSize + 16> buffer;
+  TextBuffer out(buffer);
+  out.Append("[SEH] ");
+  out.Append(line);
+  out.Append("\r\n");
+  // A host that swallows the log hurts only whoever reads it.
+  static_cast<void>(g_console->WritePortText(kSerialPort, BytesOf(out.text())).ok());
+}
+
+void CheckFailed(const char* file, int line, const char* what) {
+  LOG(kError, file, ":", line, ": check failed: ", what);
+  snp::Terminate(snp::Termination::kCheckFailed);
+}
+
+namespace snp {
+
+void StartConsole(Ghcb& ghcb) { g_console = &ghcb; }
+
+}  // namespace snp
+}  // namespace nsgx
