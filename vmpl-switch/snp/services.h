@@ -8,6 +8,7 @@
 
 #include "base/core/result.h"
 #include "vmpl-switch/abi/gate.h"
+#include "vmpl-switch/snp/calls/attestation_protocol.h"
 #include "vmpl-switch/snp/calls/protocol.h"
 #include "vmpl-switch/snp/cpu/cpuid.h"
 #include "vmpl-switch/snp/memory/address_space.h"
@@ -42,6 +43,7 @@ class TscClock {
   ~TscClock() = default;
 };
 
+// All of this is there for ever, and before the first call of the guest.
 struct Services {
   const DirectMap& memory;
   PageAllocator& allocator;
@@ -55,6 +57,7 @@ struct Services {
   Random& random;
   TscClock& clock;
   ProtocolTable& protocols;
+  AttestationProtocol& attestation;  // Publish() whoever signs evidence
 };
 
 // Takes a guest page for an enclave: after this the guest has no right on it, and it is zero.

@@ -7,7 +7,7 @@
 namespace nsgx::snp {
 
 // The table that CPUID is answered from, at VMPL0 ring 0 and ring 3.
-CpuidTable& Cpuid();
+extern CpuidTable g_cpuid;
 
 // Gives the interrupted program what CPUID would have given; does not move its rip.
 void AnswerCpuid(TrapFrame& frame);

@@ -88,6 +88,8 @@ void HandleOwnVc(TrapFrame& frame) {
 
 }  // namespace
 
+constinit CpuidTable g_cpuid;
+
 void LoadIdt() {
   for (uint64_t vector = 0; vector < g_idt.size(); ++vector) {
     const uint64_t entry = kTrapEntries[vector];
@@ -108,7 +110,7 @@ void SetRingThreeTrapHandler(RingThreeTrapHandler handler) { g_ring_three_handle
 
 void AnswerCpuid(TrapFrame& frame) {
   const CpuidAnswer answer =
-      Cpuid().Find(static_cast<uint32_t>(frame.rax), static_cast<uint32_t>(frame.rcx));
+      g_cpuid.Find(static_cast<uint32_t>(frame.rax), static_cast<uint32_t>(frame.rcx));
   frame.rax = answer.eax;
   frame.rbx = answer.ebx;
   frame.rcx = answer.ecx;

@@ -1,27 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // The SEH from its first line of C++ to the loop that serves the guest.
 #include "base/core/log.h"
-#include "vmpl-switch/snp/calls/core_protocol.h"
 #include "vmpl-switch/snp/calls/guest_cpus.h"
-#include "vmpl-switch/snp/calls/protocol.h"
 #include "vmpl-switch/snp/image/checks.h"
 #include "vmpl-switch/snp/image/console.h"
 #include "vmpl-switch/snp/image/guest_loop.h"
 #include "vmpl-switch/snp/image/launch_linux.h"
 #include "vmpl-switch/snp/image/seh.h"
+#include "vmpl-switch/snp/image/start_services.h"
 
 namespace nsgx::snp {
 namespace {
 
 constinit GuestCpus g_guest_cpus;
-constinit ProtocolTable g_protocols;
-constinit CoreProtocol g_core_protocol({.memory = g_seh.memory,
-                                        .pages = g_seh.pages,
-                                        .guest = g_seh.guest,
-                                        .rmp = g_seh.rmp,
-                                        .cpus = g_guest_cpus,
-                                        .protocols = g_protocols,
-                                        .event_pending = &EventPending});
 
 }  // namespace
 
@@ -40,9 +31,9 @@ void SehMain(uint64_t encryption_bit) {
       " pages of its own free");
   StartDoorbell();
   GiveMemoryToGuest();
+  Services& services = StartServices(g_guest_cpus);
   LaunchLinux(g_guest_cpus);
-  g_protocols.Register(g_core_protocol);
-  ServeGuest(g_guest_cpus, g_protocols);
+  ServeGuest(g_guest_cpus, services.protocols);
 }
 
 }  // namespace nsgx::snp

@@ -46,11 +46,7 @@ uint64_t TopOf(InterruptStack<kSize>& stack, PerCpu& cpu) {
   return reinterpret_cast<uintptr_t>(&stack.cpu);
 }
 
-constinit CpuidTable g_cpuid;
-
 }  // namespace
-
-CpuidTable& Cpuid() { return g_cpuid; }
 
 void StartProcessor() {
   PerCpu& cpu = g_seh.cpu;
