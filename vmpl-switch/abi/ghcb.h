@@ -121,7 +121,7 @@ struct ghcb_page {
 /* GHCB_EXIT_PAGE_STATE */
 #define GHCB_PAGE_STATE_MAX_ENTRIES 253u
 struct ghcb_page_state_header {
-  uint16_t current;
+  uint16_t next; /* entry to do; goes forward */
   uint16_t end;
   uint32_t reserved;
   /* uint64_t entries[]: [11:0] page done, [51:12] frame, [55:52] GHCB_PAGE_*, [56] 2 MiB */

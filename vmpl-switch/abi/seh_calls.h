@@ -3,9 +3,10 @@
  * each address is checked to be the guest's own ordinary memory, each structure is copied once. C11-clean.
  *
  * Results: those of svsm.h, or SVSM_PROTOCOL_RESULT + NSGX_<status> (status.h). A call that fails has changed nothing, except
- * where it says how much of a list is done. SVSM_INCOMPLETE: something waits for the guest; go on with the rest of the list,
- * and repeat a call without a list as it was. NSGX_NO_MEMORY of a call that names an enclave: donate pages and go on in the
- * same way; a guest that has none to give lets it be. */
+ * where it counts pages: then rcx says how many are done, with every result of our own and with SVSM_INCOMPLETE; with other
+ * results of svsm.h none are. SVSM_INCOMPLETE: something waits for the guest; go on with the pages that are left, and repeat a
+ * call that counts none as it was. NSGX_NO_MEMORY of a call that names an enclave: donate pages and go on in the same way; a
+ * guest that has none to give lets it be. */
 #pragma once
 
 #include "vmpl-switch/abi/types.h"
