@@ -70,6 +70,7 @@ Result<void> MessageClient::Exchange(uint8_t type, std::span<const std::byte> re
 
   MessageTransport::Answer answer;
   bool is_too_small = false;
+  uint64_t wanted_pages = 0;
   for (int i = 0;; ++i) {
     answer = TRY(transport_.Exchange(request_, response_, certificates));
     const uint64_t host_error = answer.info2 >> 32;
@@ -77,6 +78,7 @@ Result<void> MessageClient::Exchange(uint8_t type, std::span<const std::byte> re
       // The message was not sent. The same one goes out once more without asking for certificates,
       // so that its number is done with.
       is_too_small = true;
+      wanted_pages = answer.certificate_pages;
       certificates = {};
       continue;
     }
@@ -108,7 +110,7 @@ Result<void> MessageClient::Exchange(uint8_t type, std::span<const std::byte> re
   count_ = sequence + 1;
   usable_ = true;
   if (wanted != nullptr) {
-    *wanted = answer.certificate_pages << kPageShift;
+    *wanted = wanted_pages << kPageShift;
   }
   if (is_too_small) {
     return Error(Status::kOutOfRange);
