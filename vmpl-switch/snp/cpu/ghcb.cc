@@ -166,7 +166,7 @@ Result<void> Ghcb::ChangePageStates(GuestPhys first, size_t count, bool is_large
     if (answer.info2 != 0) {
       break;
     }
-    if (request.header.current > end) {
+    if (request.header.next > end) {
       return {};
     }
     // The rest of the request is ours, whatever the host has left in the page.
