@@ -28,6 +28,7 @@
 #include "vmpl-switch/abi/gate.h"
 #include "vmpl-switch/abi/slot.h"
 #include "vmpl-switch/device/device.h"
+#include "vmpl-switch/snp-device/snp_device.h"
 
 namespace nsgx::loader {
 namespace {
@@ -97,13 +98,10 @@ class Run final : private EndListener {
     }
     finish(Phase::kParse);
 
-    Result<std::unique_ptr<Device>> device = OpenSimDevice();
-    if (!device.ok()) {
-      PrintComplaint(kRunTool.name, Complaint::Of("the machine sim can't be opened: ",
-                                                  StatusName(device.error())));
+    device_ = OpenMachine();
+    if (device_ == nullptr) {
       return kOurFailure;
     }
-    device_ = std::move(device).value();
     if (!device_->limitations().empty() &&
         (options_.log_level >= kInfoLevel || isatty(STDERR_FILENO) == 1)) {
       PrintComplaint(kRunTool.name,
@@ -126,6 +124,26 @@ class Run final : private EndListener {
   }
 
  private:
+  // Null: it was said why there is none.
+  std::unique_ptr<Device> OpenMachine() const {
+    if (options_.machine == Machine::kSnp ||
+        (options_.machine == Machine::kAuto && HasSnpDevice())) {
+      std::string why;
+      std::unique_ptr<Device> device = OpenSnpDevice(&why);
+      if (device == nullptr) {
+        PrintComplaint(kRunTool.name, Complaint::Of("there is no machine snp: ", why));
+      }
+      return device;
+    }
+    Result<std::unique_ptr<Device>> device = OpenSimDevice();
+    if (!device.ok()) {
+      PrintComplaint(kRunTool.name, Complaint::Of("the machine sim can't be opened: ",
+                                                  StatusName(device.error())));
+      return nullptr;
+    }
+    return std::move(device).value();
+  }
+
   void Mark(Phase phase, uint64_t nanoseconds) {
     stats_.phase_nanoseconds[static_cast<size_t>(phase)] = nanoseconds;
   }
@@ -178,6 +196,15 @@ class Run final : private EndListener {
             Complaint::Of("it made host call ", exit.number,
                           ", which its configuration forbids, and was ended; sign it again"));
         return kKilledBySignal + SIGSYS;
+      case ExitReason::kLost:
+        PrintImageComplaint(
+            options_.image,
+            static_cast<Status>(exit.number) == Status::kCancelled
+                ? Complaint::Of("the machine goes down, and has taken the enclave away")
+                : Complaint::Of("the machine lost it (",
+                                StatusName(static_cast<Status>(exit.number)),
+                                "); the kernel log says more"));
+        return kOurFailure;
       default: {
         const Crash crash = device_->crash();
         PrintImageComplaint(

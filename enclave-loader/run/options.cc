@@ -26,8 +26,9 @@ constexpr Option kOptions[] = {
      "Shows lines about the run up to this level: error, warning (the default), info, trace. "
      "trace has a line for each host call."},
     {"--machine", "NAME",
-     "What plays the machine: auto (the default), sim (one Linux process, no secrecy), snp (AMD "
-     "SEV-SNP)."},
+     "What plays the machine: sim (one Linux process, no secrecy), snp (AMD SEV-SNP, by "
+     "/dev/nsgx); "
+     "auto, the default, is snp where there is that device, else sim."},
     {"--signer", "HEX|FILE",
      "Refuses every image that is not signed with this key: its hash as nsgx-inspect shows it, or "
      "the public key itself (PEM)."},
@@ -154,11 +155,13 @@ Result<void, Complaint> Apply(RunOptions& options, std::string_view name, std::s
     return Complain("option --log does not know ", value,
                     "; levels are error, warning, info, trace");
   } else if (name == "--machine") {
-    if (value == "snp") {
-      return Complain(
-          "machine snp needs /dev/nsgx, which this build has no driver for; use --machine=sim");
-    }
-    if (value != "auto" && value != "sim") {
+    if (value == "auto") {
+      options.machine = Machine::kAuto;
+    } else if (value == "sim") {
+      options.machine = Machine::kSim;
+    } else if (value == "snp") {
+      options.machine = Machine::kSnp;
+    } else {
       return Complain("there is no machine ", value, "; machines are auto, sim, snp");
     }
   }

@@ -29,10 +29,13 @@ inline constexpr uint32_t kInfoLevel = 2;
 inline constexpr uint32_t kTraceLevel = 3;
 
 enum class Request : uint8_t { kRun, kHelp, kVersion, kMan };
+// What plays the machine. kAuto: kSnp where there is /dev/nsgx, else kSim.
+enum class Machine : uint8_t { kAuto, kSim, kSnp };
 enum class StatsForm : uint8_t { kNone, kText, kJson };
 
 struct RunOptions {
   Request request = Request::kRun;
+  Machine machine = Machine::kAuto;
   const char* image = nullptr;
   std::span<char* const> arguments;           // the program's, argv[0] (the image) included
   std::vector<std::string_view> environment;  // NAME=VALUE

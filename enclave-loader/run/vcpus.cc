@@ -39,6 +39,7 @@ void Vcpus::RunSlot(uint32_t slot) {
       case ExitReason::kDone:
       case ExitReason::kException:
       case ExitReason::kRefused:
+      case ExitReason::kLost:
         if (!ended_.exchange(true)) {
           listener_.OnEnd(exit);
         }

@@ -21,6 +21,7 @@ enum class ExitReason : uint32_t {
   kDone,       // arguments[0..1]: NSGX_DONE_*, code. The enclave may not be entered again.
   kException,  // the enclave died of an exception that it did not handle; see Crash
   kRefused,    // the enclave asked for what its configuration forbids; the enclave is over
+  kLost,       // the machine took the enclave away; number: Status. kCancelled: it goes down
 };
 
 struct Exit {
@@ -53,7 +54,7 @@ struct CreateOptions {
 };
 
 struct DeviceStats {
-  uint64_t exits[6] = {};       // by ExitReason
+  uint64_t exits[6] = {};       // by ExitReason, but for kLost
   uint64_t gate_calls[16] = {}; // by number - NSGX_GATE_FIRST_SEH_CALL
   uint64_t exceptions = 0, ticks = 0, syscalls_reflected = 0;
   uint64_t pages_loaded = 0, pages_hashed = 0;
@@ -66,7 +67,7 @@ class Device {
  public:
   virtual ~Device() = default;
 
-  virtual std::string_view name() const = 0;        // "sim", "snp"
+  virtual std::string_view name() const = 0;        // "sim", "snp", "emu"
   virtual std::string_view limitations() const = 0; // "" or one line: what this machine lacks
 
   // Creates the enclave. kMalformed: config; kNoMemory: address range larger than the machine gives; kOutOfRange: more vCPUs
