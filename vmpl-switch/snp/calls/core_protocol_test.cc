@@ -24,6 +24,7 @@ constexpr GuestPhys kOwnPage{0x800000};
 constexpr GuestPhys kOwnVmsa{0x801000};
 constexpr GuestPhys kPoolPage{0x900000};
 constexpr GuestPhys kWindowPage{0x901000};
+constexpr GuestPhys kRom{0x902000};
 constexpr GuestPhys kNoRam{0xf00000};
 constexpr GuestPhys kBeyond{FakeMachine::kPages * kPageSize};
 constexpr uint64_t kEncryptionBit = uint64_t{1} << 47;
@@ -52,6 +53,8 @@ class CoreProtocolTest : public testing::Test {
     machine_.rmp.entry(kPoolPage).is_validated = true;
     machine_.GiveToGuest(kWindowPage, 1);
     SetState(kWindowPage, PageState::kWindow);
+    machine_.GiveToGuest(kRom, 1);
+    SetState(kRom, PageState::kFirmware);
     machine_.pages.SetInitial(PageRange<GuestPhysTag>::OfPages(kShared, 512).value(),
                               PageState::kShared);
     EXPECT_TRUE(cpus_.AddProcessor(kApicId).ok());
@@ -178,6 +181,8 @@ TEST_F(CoreProtocolTest, HostileEntries) {
       {"an enclave's page, validate", kPoolPage.raw() | kValidate | kIgnore, SVSM_INVALID_ADDRESS},
       {"a window's page", kWindowPage.raw(), SVSM_INVALID_ADDRESS},
       {"its calling area", kArea.raw(), SVSM_INVALID_ADDRESS},
+      {"ROM", kRom.raw(), SVSM_INVALID_ADDRESS},
+      {"ROM, validate", kRom.raw() | kValidate | kIgnore, SVSM_INVALID_ADDRESS},
       {"no RAM", kNoRam.raw() | kValidate, SVSM_INVALID_ADDRESS},
       {"beyond everything", kBeyond.raw() | kValidate, SVSM_INVALID_ADDRESS},
       {"far beyond", ~uint64_t{0xfff} | kValidate, SVSM_INVALID_ADDRESS},
@@ -278,8 +283,8 @@ TEST_F(CoreProtocolTest, MovesTheCallingArea) {
 
 TEST_F(CoreProtocolTest, HostileCallingAreas) {
   EXPECT_EQ(Call(SVSM_CORE_REMAP_CA, kPage.raw() + 8), SVSM_INVALID_PARAMETER);
-  for (const GuestPhys page : {kOwnPage, kOwnVmsa, kPoolPage, kWindowPage, kShared, kNoRam, kBeyond,
-                               GuestPhys(kPage.raw() | kEncryptionBit)}) {
+  for (const GuestPhys page : {kOwnPage, kOwnVmsa, kPoolPage, kWindowPage, kShared, kRom, kNoRam,
+                               kBeyond, GuestPhys(kPage.raw() | kEncryptionBit)}) {
     EXPECT_EQ(Call(SVSM_CORE_REMAP_CA, page.raw()), SVSM_INVALID_ADDRESS) << page.raw();
   }
   EXPECT_EQ(cpus_.Find(kOwnVmsa).value().calling_area, kArea);

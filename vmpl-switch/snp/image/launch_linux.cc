@@ -8,6 +8,7 @@
 #include "vmpl-switch/snp/image/fw_cfg_port.h"
 #include "vmpl-switch/snp/image/layout.h"
 #include "vmpl-switch/snp/image/seh.h"
+#include "vmpl-switch/snp/launch/acpi_loader.h"
 #include "vmpl-switch/snp/launch/linux_boot.h"
 
 namespace nsgx::snp {
@@ -44,6 +45,19 @@ void LoadFile(FwCfg& fw_cfg, const FwCfgFile& file, GuestPhys place) {
   }
   OrTerminate(fw_cfg.Select(file), Termination::kNoKernel);
   OrTerminate(fw_cfg.ReadNext(GuestBytes(place, file.size)), Termination::kNoKernel);
+}
+
+// Linux can do without tables, though not well.
+uint64_t LoadAcpi(FwCfg& fw_cfg, const BootLayout& layout) {
+  const std::span<std::byte> memory = GuestBytes(layout.acpi.address(), layout.acpi.size());
+  FillOnce(memory.data(), std::byte{0}, memory.size());
+  AcpiLoader loader(fw_cfg, layout.acpi, memory);
+  const Result<GuestPhys> rsdp = loader.Load();
+  if (!rsdp.ok()) {
+    LOG(kWarning, "no ACPI tables: ", rsdp.error());
+    return 0;
+  }
+  return rsdp.value().raw();
 }
 
 // Makes the page with the state of Linux' first processor, in our own memory.
@@ -102,7 +116,7 @@ void LaunchLinux(GuestCpus& cpus) {
   LoadFile(fw_cfg, files.command_line, layout.command_line);
 
   OrTerminate(WriteBootParams(GuestArea<kPageSize>(layout.boot_params), g_head, g_seh.guest_ram,
-                              region, layout, sizes, 0),
+                              region, layout, sizes, LoadAcpi(fw_cfg, layout)),
               Termination::kLaunch);
   WriteCcBlob(GuestArea<kPageSize>(layout.cc_blob), layout);
   WriteBootTables(GuestArea<kBootTablePages * kPageSize>(layout.page_tables), layout.page_tables,

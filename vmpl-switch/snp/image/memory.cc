@@ -25,6 +25,9 @@ constexpr uint64_t kBootMapSize = uint64_t{1} << 30;
 // The table of page states has a byte for each page, and half of the region at most.
 constexpr uint64_t kMaxRam = uint64_t{SEH_REGION_SIZE} / 2 * kPageSize;
 
+constexpr GuestPageRange kScreenAndRom = GuestPageRange::Make(GuestPhys(0xa0000), 0x60000).value();
+constexpr GuestPageRange kRom = GuestPageRange::Make(GuestPhys(0xc0000), 0x40000).value();
+
 GuestPhys PhysicalOf(const void* image_address) {
   return GuestPhys(reinterpret_cast<uintptr_t>(image_address) - SEH_IMAGE_OFFSET);
 }
@@ -49,6 +52,8 @@ void ReadMemoryMap() {
               Termination::kBadMemoryMap);
   g_seh.guest_ram.CopyFrom(g_seh.ram);
   OrTerminate(g_seh.guest_ram.Exclude(SehRegion()), Termination::kBadMemoryMap);
+  // Hosts call it RAM, but a PC has its screen and ROM there.
+  OrTerminate(g_seh.guest_ram.Exclude(kScreenAndRom), Termination::kBadMemoryMap);
 }
 
 }  // namespace
@@ -223,6 +228,11 @@ void GiveMemoryToGuest() {
       GiveRange(large_end, end, SnpPageSize::k4K);
     }
     g_seh.pages.SetInitial(range, PageState::kGuest);
+  }
+  // Linux looks for tables there, as in memory of its own.
+  if (g_seh.ram.Contains(kRom)) {
+    GiveRange(kRom.address(), kRom.end_address(), SnpPageSize::k4K);
+    g_seh.pages.SetInitial(kRom, PageState::kFirmware);
   }
   LOG(kInfo, "gave ", g_seh.pages.Count(PageState::kGuest), " pages to VMPL1");
 }

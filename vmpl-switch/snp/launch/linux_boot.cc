@@ -43,7 +43,7 @@ constexpr uint16_t kHas64BitEntry = 1;
 constexpr uint64_t kEntryOffset = 0x200;
 constexpr size_t kMaxE820Entries = 128;
 
-enum class E820Type : uint32_t { kRam = 1, kReserved = 2 };
+enum class E820Type : uint32_t { kRam = 1, kReserved = 2, kAcpi = 3 };
 struct [[gnu::packed]] E820Entry {
   uint64_t address;
   uint64_t size;
@@ -149,16 +149,19 @@ Result<BootLayout> PlanBoot(const MemoryMap& ram, const GuestPageRange& region,
   const GuestPageRange low =
       GuestPageRange::Make(kLowArea, layout.command_line + kCommandLineArea - kLowArea).value();
 
-  if (region.address().raw() < kReservedPages * kPageSize) {
+  if (region.address().raw() < (kReservedPages + kAcpiPages) * kPageSize) {
     return Error(Status::kOutOfRange);
   }
   layout.reserved =
       GuestPageRange::OfPages(region.address() - kReservedPages * kPageSize, kReservedPages)
           .value();
+  layout.acpi =
+      GuestPageRange::OfPages(layout.reserved.address() - kAcpiPages * kPageSize, kAcpiPages)
+          .value();
   layout.secrets = layout.reserved.page(0);
   layout.cpuid = layout.reserved.page(1);
   layout.calling_area = layout.reserved.page(2);
-  if (!ram.Contains(low) || !ram.Contains(layout.reserved) ||
+  if (!ram.Contains(low) || !ram.Contains(layout.reserved) || !ram.Contains(layout.acpi) ||
       files.command_line_size >= kCommandLineArea) {
     return Error(Status::kOutOfRange);
   }
@@ -166,6 +169,7 @@ Result<BootLayout> PlanBoot(const MemoryMap& ram, const GuestPageRange& region,
   MemoryMap free;
   free.CopyFrom(ram);
   TRY(free.Exclude(layout.reserved));
+  TRY(free.Exclude(layout.acpi));
   TRY(free.Exclude(GuestPageRange::Make(GuestPhys(), kOneMegabyte.raw()).value()));
   const uint64_t payload_size = files.kernel_size - kernel.payload_offset;
   const uint64_t kernel_space = std::max<uint64_t>(kernel.init_size, payload_size);
@@ -200,6 +204,7 @@ Result<void> WriteBootParams(std::span<std::byte, kPageSize> page,
   MemoryMap usable;
   usable.CopyFrom(ram);
   TRY(usable.Exclude(layout.reserved));
+  TRY(usable.Exclude(layout.acpi));
   size_t count = 0;
   const auto add = [&](const GuestPageRange& range, E820Type type) -> Result<void> {
     if (count == kMaxE820Entries) {
@@ -212,6 +217,7 @@ Result<void> WriteBootParams(std::span<std::byte, kPageSize> page,
   for (const GuestPageRange& range : usable.ranges()) {
     TRY(add(range, E820Type::kRam));
   }
+  TRY(add(layout.acpi, E820Type::kAcpi));
   TRY(add(layout.reserved, E820Type::kReserved));
   TRY(add(region, E820Type::kReserved));
   Store<uint8_t>(page, kE820Count, static_cast<uint8_t>(count));

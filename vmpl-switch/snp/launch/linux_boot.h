@@ -49,6 +49,8 @@ struct BootLayout {
   GuestPhys command_line;  // kCommandLineArea bytes
   GuestPhys kernel;
   GuestPhys initrd;
+  // ACPI tables, which E820 calls that: Linux then maps them with the C-bit.
+  GuestPageRange acpi;
   // A block that E820 calls reserved, though it is the guest's:
   GuestPageRange reserved;
   GuestPhys secrets;
@@ -59,6 +61,7 @@ struct BootLayout {
 inline constexpr uint64_t kBootTablePages = 6;  // PML4, PDPT, four page directories: 4 GiB
 inline constexpr uint64_t kCommandLineArea = 16 * kPageSize;
 inline constexpr uint64_t kReservedPages = 16;
+inline constexpr uint64_t kAcpiPages = 112;
 
 // Chooses addresses. `ram` is what the guest gets; `region` the SEH's, below which the reserved
 // block goes.
@@ -68,7 +71,7 @@ Result<BootLayout> PlanBoot(const MemoryMap& ram, const GuestPageRange& region,
                             const KernelHeader& kernel, const BootFiles& files);
 
 // Fills in boot_params, of zeros: header of the kernel, E820, places of initrd and command line.
-// `rsdp`: of the ACPI tables, or 0.
+// `rsdp`: address of the ACPI tables' root, or 0.
 //
 // Errors: kOutOfRange  E820 has no room for all ranges.
 Result<void> WriteBootParams(std::span<std::byte, kPageSize> page,

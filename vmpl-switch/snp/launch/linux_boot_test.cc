@@ -115,6 +115,7 @@ TEST_F(LinuxBootTest, PutsEverythingIntoTheGuestsRam) {
       {layout.command_line, kCommandLineArea},
       {layout.kernel, 0x3c00000},
       {layout.initrd, files_.initrd_size},
+      {layout.acpi.address(), layout.acpi.size()},
       {layout.secrets, kPageSize},
       {layout.cpuid, kPageSize},
       {layout.calling_area, kPageSize},
@@ -185,7 +186,7 @@ TEST_F(LinuxBootTest, WritesBootParams) {
       usable += size;
     }
   }
-  EXPECT_EQ(usable, (0xa0 + 0x3bf00 - 0x1000 - kReservedPages) * kPageSize);
+  EXPECT_EQ(usable, (0xa0 + 0x3bf00 - 0x1000 - kReservedPages - kAcpiPages) * kPageSize);
 }
 
 TEST_F(LinuxBootTest, AHostileHeaderStaysInItsField) {

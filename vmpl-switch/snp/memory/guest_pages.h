@@ -25,6 +25,7 @@ enum class PageState : uint8_t {
   kAbsent,       // no RAM that the memory map speaks of; never touched
   kOwn,          // the SEH's, its tables and its image; the guest has no right
   kGuest,        // private, validated; VMPL1 has all rights
+  kFirmware,     // the same where PCs have ROM: a write may get lost, so nothing is done with it
   kShared,       // RAM that is not validated: the guest shares it with the host, or never used it
   kEnclavePool,  // donated to an enclave; the guest has no right
   kWindow,       // as kGuest, and mapped into an enclave: can't be given away

@@ -63,9 +63,11 @@ TEST(GuestPagesTest, SaysWhatTheGuestMayAccess) {
     PageState state;
     bool may_access;
   } kCases[] = {
-      {PageState::kAbsent, false},     {PageState::kOwn, false},         {PageState::kGuest, true},
-      {PageState::kShared, false},     {PageState::kVmsa, false},        {PageState::kWindow, true},
+      {PageState::kAbsent, false},     {PageState::kOwn, false},
+      {PageState::kGuest, true},       {PageState::kShared, false},
+      {PageState::kVmsa, false},       {PageState::kWindow, true},
       {PageState::kCallingArea, true}, {PageState::kEnclavePool, false},
+      {PageState::kFirmware, false},
   };
   for (const auto& test : kCases) {
     machine.pages.SetInitial(PageRange<GuestPhysTag>::OfPages(kPage, 1).value(), test.state);
