@@ -53,7 +53,7 @@ namespace {
 
 constexpr uint64_t kPage = 4096;
 constexpr uint64_t kProtectionKeys = uint64_t{1} << 9;  // of xcr0: the SEH's affair
-constexpr uint64_t kLegacyComponents = 3;
+constexpr uint64_t kFxsaveSize = 512;
 constexpr uint64_t kLegacyXsaveSize = 576;
 constexpr uint32_t kBootVersion = 1;
 
@@ -73,8 +73,9 @@ std::span<const T> SpanAt(uint64_t address, uint64_t size) {
 }
 
 void LearnExtendedState(const nsgx_boot& boot) {
-  libos_xsave_mask = boot.xcr0 != 0 ? boot.xcr0 & ~kProtectionKeys : kLegacyComponents;
-  const uint64_t size = boot.xsave_size > kLegacyXsaveSize ? boot.xsave_size : kLegacyXsaveSize;
+  libos_xsave_mask = boot.xcr0 & ~kProtectionKeys;
+  const uint64_t least = libos_xsave_mask != 0 ? kLegacyXsaveSize : kFxsaveSize;
+  const uint64_t size = boot.xsave_size > least ? boot.xsave_size : least;
   libos_frame_size = (NSGX_FRAME_XSAVE + size + 63) & ~uint64_t{63};
   // Below a frame there must be room for what handles it.
   constexpr uint64_t kNeeded = 0x1c00;

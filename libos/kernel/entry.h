@@ -47,7 +47,8 @@ __attribute__((visibility("hidden"))) bool libos_call_can_be_made_again(uint64_t
 }  // extern "C"
 
 // For XSAVE and XRSTOR: components of xcr0 without protection keys, and bytes of an nsgx_frame with
-// its XSAVE area, rounded up to 64. Set at boot, read by assembly.
+// its XSAVE area, rounded up to 64. No components: the processor lacks XSAVE, and frames hold what
+// FXSAVE writes. Set at boot, read by assembly.
 extern "C" __attribute__((visibility("hidden"))) uint64_t libos_xsave_mask;
 extern "C" __attribute__((visibility("hidden"))) uint64_t libos_frame_size;
 

@@ -41,8 +41,8 @@ struct SignalFrame {
 static_assert(offsetof(SignalUserContext, context) == 40);
 static_assert(sizeof(SignalUserContext) == 304);
 
-constexpr uint64_t kContextFlags =
-    1 | 2 | 4;  // UC_FP_XSTATE, UC_SIGCONTEXT_SS, UC_STRICT_RESTORE_SS
+constexpr uint64_t kFlagXstate = 1;        // UC_FP_XSTATE
+constexpr uint64_t kContextFlags = 2 | 4;  // UC_SIGCONTEXT_SS, UC_STRICT_RESTORE_SS
 
 // The part of an FXSAVE area that Linux uses to say that an XSAVE area it is.
 struct XsaveSoftware {
@@ -67,7 +67,9 @@ constexpr uint16_t kUserCodeSelector = 0x33, kUserDataSelector = 0x2b;
 
 uint64_t AlignDown64(uint64_t value) { return value & ~uint64_t{63}; }
 
+// Of what follows a frame's registers: an XSAVE area, or an FXSAVE image.
 uint64_t XsaveSize() { return libos_frame_size - NSGX_FRAME_XSAVE; }
+bool HasXsave() { return libos_xsave_mask != 0; }
 
 // MXCSR bits that this processor has; setting another one faults. Read from an FXSAVE image, where
 // zero means the default.
@@ -75,6 +77,47 @@ uint32_t MxcsrMask(const uint8_t* xsave) {
   uint32_t mask;
   memcpy(&mask, xsave + 28, sizeof(mask));
   return mask != 0 ? mask : 0xffbf;
+}
+
+// Reads the extended state that lies at `fpstate` in the program's memory. Whatever is there,
+// nothing may come of it that XRSTOR or FXRSTOR refuses.
+Result<void, Errno> ReadExtended(uint8_t* xsave, uint64_t fpstate) {
+  const uint32_t mxcsr_mask = MxcsrMask(xsave);
+  TRY(CopyFromUser(std::span(reinterpret_cast<std::byte*>(xsave), kFxsaveSize), fpstate));
+  if (HasXsave()) {
+    memset(xsave + kFxsaveSize, 0, kXsaveHeaderSize);
+    XsaveSoftware software;
+    memcpy(&software, xsave + kSoftwareOffset, sizeof(software));
+    uint64_t components = kLegacyComponents;
+    if (software.magic == kMagic1 && software.xsave_size <= XsaveSize() &&
+        software.xsave_size >= kFxsaveSize + kXsaveHeaderSize) {
+      TRY(CopyFromUser(std::span(reinterpret_cast<std::byte*>(xsave) + kFxsaveSize,
+                                 software.xsave_size - kFxsaveSize),
+                       fpstate + kFxsaveSize));
+      memcpy(&components, xsave + kFxsaveSize, sizeof(components));
+    }
+    memset(xsave + kFxsaveSize, 0, kXsaveHeaderSize);
+    components &= libos_xsave_mask;
+    memcpy(xsave + kFxsaveSize, &components, sizeof(components));
+  }
+  uint32_t mxcsr;
+  memcpy(&mxcsr, xsave + kMxcsrOffset, sizeof(mxcsr));
+  mxcsr &= mxcsr_mask;
+  memcpy(xsave + kMxcsrOffset, &mxcsr, sizeof(mxcsr));
+  return {};
+}
+
+// Makes it what a program starts with.
+void ResetExtended(uint8_t* xsave) {
+  constexpr uint16_t kInitialControl = 0x37f;
+  constexpr uint32_t kInitialMxcsr = 0x1f80;
+  memset(xsave, 0, kFxsaveSize);
+  memcpy(xsave, &kInitialControl, sizeof(kInitialControl));
+  memcpy(xsave + kMxcsrOffset, &kInitialMxcsr, sizeof(kInitialMxcsr));
+  if (HasXsave()) {
+    // No bit set: every component has its initial state.
+    memset(xsave + kFxsaveSize, 0, kXsaveHeaderSize);
+  }
 }
 
 }  // namespace
@@ -95,15 +138,18 @@ bool PushSignalFrame(nsgx_frame& frame, const SignalInfo& info, const SignalActi
   // A handler expects the stack pointer as after a call: 8 modulo 16.
   const uint64_t address = ((fpstate - sizeof(SignalFrame)) & ~uint64_t{15}) - 8;
 
+  // All zero: an FXSAVE image and no more.
   XsaveSoftware software = {};
-  software.magic = kMagic1;
-  software.extended_size = static_cast<uint32_t>(xsave_size + sizeof(kMagic2));
-  software.components = libos_xsave_mask;
-  software.xsave_size = static_cast<uint32_t>(xsave_size);
+  if (HasXsave()) {
+    software.magic = kMagic1;
+    software.extended_size = static_cast<uint32_t>(xsave_size + sizeof(kMagic2));
+    software.components = libos_xsave_mask;
+    software.xsave_size = static_cast<uint32_t>(xsave_size);
+  }
 
   SignalFrame out = {};
   out.return_address = action.restorer;
-  out.user_context.flags = kContextFlags;
+  out.user_context.flags = kContextFlags | (HasXsave() ? kFlagXstate : 0);
   out.user_context.stack = stack;
   if (out.user_context.stack.flags != kSsDisable && on_signal_stack) {
     out.user_context.stack.flags |= kSsOnStack;
@@ -123,7 +169,7 @@ bool PushSignalFrame(nsgx_frame& frame, const SignalInfo& info, const SignalActi
                                          xsave_size);
   if (!CopyToUser(fpstate, xsave).ok() ||
       !CopyToUser(fpstate + kSoftwareOffset, BytesOf(software)).ok() ||
-      !CopyToUser(fpstate + xsave_size, BytesOf(kMagic2)).ok() ||
+      (HasXsave() && !CopyToUser(fpstate + xsave_size, BytesOf(kMagic2)).ok()) ||
       !CopyToUser(address, std::as_bytes(std::span(&out, 1))).ok()) {
     return false;
   }
@@ -147,35 +193,10 @@ Result<RestoredSignalFrame, Errno> PopSignalFrame(nsgx_frame& frame, uint64_t rs
   memcpy(static_cast<void*>(&frame), context.registers, sizeof(context.registers));
   frame.rflags = (frame.rflags & kUserFlags) | kFixedFlags;
 
-  // The XSAVE area. Whatever a component's bit says, nothing may be in it that XRSTOR refuses.
-  const uint64_t size = XsaveSize();
-  uint8_t* xsave = frame.xsave;
-  const uint32_t mxcsr_mask = MxcsrMask(xsave);
-  memset(xsave + kFxsaveSize, 0, kXsaveHeaderSize);
   if (context.fpstate != 0) {
-    TRY(CopyFromUser(std::span(reinterpret_cast<std::byte*>(xsave), kFxsaveSize), context.fpstate));
-    XsaveSoftware software;
-    memcpy(&software, xsave + kSoftwareOffset, sizeof(software));
-    uint64_t components = kLegacyComponents;
-    if (software.magic == kMagic1 && software.xsave_size <= size &&
-        software.xsave_size >= kFxsaveSize + kXsaveHeaderSize) {
-      TRY(CopyFromUser(std::span(reinterpret_cast<std::byte*>(xsave) + kFxsaveSize,
-                                 software.xsave_size - kFxsaveSize),
-                       context.fpstate + kFxsaveSize));
-      memcpy(&components, xsave + kFxsaveSize, sizeof(components));
-    }
-    memset(xsave + kFxsaveSize, 0, kXsaveHeaderSize);
-    components &= libos_xsave_mask;
-    memcpy(xsave + kFxsaveSize, &components, sizeof(components));
-    uint32_t mxcsr;
-    memcpy(&mxcsr, xsave + kMxcsrOffset, sizeof(mxcsr));
-    mxcsr &= mxcsr_mask;
-    memcpy(xsave + kMxcsrOffset, &mxcsr, sizeof(mxcsr));
+    TRY(ReadExtended(frame.xsave, context.fpstate));
   } else {
-    // No bit of the header is set: XRSTOR gives every component its initial state, and MXCSR from
-    // the area.
-    constexpr uint32_t kInitialMxcsr = 0x1f80;
-    memcpy(xsave + kMxcsrOffset, &kInitialMxcsr, sizeof(kInitialMxcsr));
+    ResetExtended(frame.xsave);
   }
   return RestoredSignalFrame{.blocked = SignalSet(user_context.blocked),
                              .stack = user_context.stack};

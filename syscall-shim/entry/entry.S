@@ -49,18 +49,27 @@
 	mov	%rax, LIBOS_FRAME_ADDRESS(%rdi)
 .endm
 
-/* Saves the extended state in the frame at rdi. eax, edx, ecx are lost. The header is cleared first: XSAVE writes a part only. */
+/* Saves the extended state in the frame at rdi. eax, edx, ecx are lost. The header is cleared first: XSAVE writes a part only. A
+ * processor without XSAVE has no components, and no header. */
 .macro save_extended
-	xor	%eax, %eax
-	.irp	offset, 0, 8, 16, 24, 32, 40, 48, 56
-	mov	%rax, NSGX_FRAME_XSAVE + 512 + \offset(%rdi)
-	.endr
 	mov	libos_frame_size(%rip), %ecx
 	sub	$NSGX_FRAME_XSAVE, %ecx
 	mov	%ecx, LIBOS_FRAME_XSAVE_SIZE(%rdi)
 	mov	libos_xsave_mask(%rip), %eax
 	mov	libos_xsave_mask + 4(%rip), %edx
+	test	%eax, %eax
+	jz	.Lfxsave\@
+	xor	%ecx, %ecx
+	.irp	offset, 0, 8, 16, 24, 32, 40, 48, 56
+	mov	%rcx, NSGX_FRAME_XSAVE + 512 + \offset(%rdi)
+	.endr
 	xsave64	NSGX_FRAME_XSAVE(%rdi)
+.Lsaved\@:
+	.subsection 1
+.Lfxsave\@:
+	fxsave64 NSGX_FRAME_XSAVE(%rdi)
+	jmp	.Lsaved\@
+	.previous
 .endm
 
 	.text
@@ -302,7 +311,15 @@ endfunction libos_exception_entry
 .macro load_frame
 	mov	libos_xsave_mask(%rip), %eax
 	mov	libos_xsave_mask + 4(%rip), %edx
+	test	%eax, %eax
+	jz	.Lfxrstor\@
 	xrstor64 NSGX_FRAME_XSAVE(%rdi)
+.Lrestored\@:
+	.subsection 1
+.Lfxrstor\@:
+	fxrstor64 NSGX_FRAME_XSAVE(%rdi)
+	jmp	.Lrestored\@
+	.previous
 	mov	NSGX_FRAME_RIP(%rdi), %rax
 	mov	%rax, %gs:LIBOS_SLOT_RETURN
 	xor	%eax, %eax

@@ -24,7 +24,7 @@ struct nsgx_boot {
   uint64_t args_size;
   uint32_t vcpus;              /* slots that exist: min(config, what the loader asked for) */
   uint32_t xsave_size;         /* bytes of an XSAVE area with all of xcr0 */
-  uint64_t xcr0;
+  uint64_t xcr0;               /* 0: this processor has no XSAVE; xsave_size is 512, for FXSAVE */
   uint64_t tsc_khz;            /* 0: unknown, use the clock call */
   uint8_t seed[64];            /* fresh random bytes for this enclave alone */
 };

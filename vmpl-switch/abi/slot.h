@@ -59,7 +59,7 @@
 #define NSGX_FRAME_RSP 0x78
 #define NSGX_FRAME_RIP 0x80
 #define NSGX_FRAME_RFLAGS 0x88
-#define NSGX_FRAME_XSAVE 0x200 /* 64-byte aligned XSAVE area, standard format */
+#define NSGX_FRAME_XSAVE 0x200 /* 64-byte aligned XSAVE area, standard format; nsgx_boot.xcr0 == 0: an FXSAVE image */
 
 /* Causes of an exception, in rsi at the exception entry. Hardware vectors keep their number. */
 #define NSGX_CAUSE_DIVIDE 0

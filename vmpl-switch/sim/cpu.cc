@@ -41,7 +41,8 @@ constexpr uint64_t kXcr0Avx512 = 7 << 5;
 constexpr uint64_t kXcr0Enclave = 3 | kXcr0Avx | kXcr0Avx512;
 constexpr uint32_t kUpperZmmComponent = 7;
 constexpr uint32_t kPkruComponent = 9;
-constexpr uint32_t kXsaveLegacySize = 576;  // x87, SSE and the header
+constexpr uint32_t kFxsaveSize = 512;       // x87 and SSE
+constexpr uint32_t kXsaveLegacySize = 576;  // the same and the header
 constexpr uint32_t kXsaveAvxSize = 256;     // always the next
 
 // Returns the rate of the time-stamp counter as the processor or, if there is one, the hypervisor
@@ -69,20 +70,20 @@ Result<Cpu> DetectCpu() {
     return Error(Status::kUnsupported);
   }
   const CpuidResult basic = Cpuid(1);
-  // A processor with XSAVE has the leaves 7 and 0xd.
-  if ((basic.ecx & kOsXsave) == 0) {
-    LOG(kError, "sim: this machine needs XSAVE");
-    return Error(Status::kUnsupported);
-  }
-  const CpuidResult extended = Cpuid(7);
   Cpu cpu = {};
+  cpu.stated_tsc_khz = StatedTscKhz((basic.ecx & kHypervisor) != 0);
+  cpu.vectors = VectorLevel::kSse;
+  if ((basic.ecx & kOsXsave) == 0) {
+    cpu.xsave_size = kFxsaveSize;
+    return cpu;
+  }
+  // A processor with XSAVE has the leaves 7 and 0xd.
+  const CpuidResult extended = Cpuid(7);
   cpu.xcr0 = ReadXcr0() & kXcr0Enclave;
   cpu.has_keys = (extended.ecx & kOsKeys) != 0;
   if (cpu.has_keys) {
     cpu.pkru_offset = Cpuid(0xd, kPkruComponent).ebx;
   }
-  cpu.stated_tsc_khz = StatedTscKhz((basic.ecx & kHypervisor) != 0);
-  cpu.vectors = VectorLevel::kSse;
   cpu.xsave_size = kXsaveLegacySize;
   if ((cpu.xcr0 & kXcr0Avx) != 0) {
     cpu.vectors = VectorLevel::kAvx;

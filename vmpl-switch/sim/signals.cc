@@ -34,8 +34,9 @@ constexpr uint64_t kFlagsClean = 0x202;
 constexpr uint64_t kCodeSegment = 0x33;
 constexpr uint64_t kStackSegment = 0x2b;
 
-// The XSAVE area in a signal frame.
+// The XSAVE area in a signal frame; without XSAVE only its first 512 bytes, the FXSAVE image.
 constexpr size_t kMxcsrOffset = 24;
+constexpr size_t kRegistersOffset = 32;  // of x87 and SSE
 constexpr size_t kSoftwareOffset = 464;  // struct _fpx_sw_bytes
 constexpr size_t kXstateBvOffset = 512;
 constexpr size_t kXcompBvOffset = 520;
@@ -73,8 +74,14 @@ class Interrupted {
   }
 
   // Vector state as after power-on, but for the protection-key register, which stays.
-  void ResetVectors() {
-    Store(xsave() + kXstateBvOffset, Load<uint64_t>(xsave() + kXstateBvOffset) & kXstatePkru);
+  void ResetVectors(bool has_xsave) {
+    if (has_xsave) {
+      Store(xsave() + kXstateBvOffset, Load<uint64_t>(xsave() + kXstateBvOffset) & kXstatePkru);
+    } else {
+      // Control, status, tags (all empty) and last instruction of the x87; then the registers.
+      memset(xsave(), 0, kMxcsrOffset);
+      memset(xsave() + kRegistersOffset, 0, kSoftwareOffset - kRegistersOffset);
+    }
     Store(xsave() + kMxcsrOffset, kInitialMxcsr);
     Store(xsave(), kInitialFcw);
   }
@@ -176,6 +183,7 @@ class Handler {
 
  private:
   void Count(uint64_t VcpuCounters::* counter) { block_.vcpu->counters.*counter += 1; }
+  bool HasXsave() const { return process_.cpu.xcr0 != 0; }
 
   // Caught by our trap, not by a filter that somebody put around this process.
   bool IsSystemCall() const {
@@ -290,12 +298,14 @@ class Handler {
     // Nothing of the frame's own: components that the enclave may not have, and the kernel's notes
     // in the part that is free for software.
     std::byte* xsave = reinterpret_cast<std::byte*>(frame->xsave);
-    Store(xsave + kXstateBvOffset, Load<uint64_t>(xsave + kXstateBvOffset) & process_.cpu.xcr0);
     memset(xsave + kSoftwareOffset, 0, kXstateBvOffset - kSoftwareOffset);
-    memset(xsave + kXcompBvOffset, 0, 64 - sizeof(uint64_t));
+    if (HasXsave()) {
+      Store(xsave + kXstateBvOffset, Load<uint64_t>(xsave + kXstateBvOffset) & process_.cpu.xcr0);
+      memset(xsave + kXcompBvOffset, 0, 64 - sizeof(uint64_t));
+    }
     slot->in_exception = 1;
 
-    state_.ResetVectors();
+    state_.ResetVectors(HasXsave());
     state_.set(REG_RDI, kernel::Word(frame));
     state_.set(REG_RSI, cause.number);
     state_.set(REG_RIP, entry);
@@ -318,7 +328,7 @@ class Handler {
     state_.set(REG_RSP, block_.host_rsp);
     state_.set(REG_EFL, kFlagsClean);
     state_.ResetSegments();
-    state_.ResetVectors();
+    state_.ResetVectors(HasXsave());
     state_.SetPkru(process_, process_.pkru_host);
     block_.found_fs = block_.host_fs;
     return 0;

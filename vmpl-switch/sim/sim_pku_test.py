@@ -80,8 +80,8 @@ def libraries(program):
     return re.findall(r"(/\S+)", result.stdout) if result.returncode == 0 else []
 
 
-def initial_file_system(init, tests):
-    files = {"init": init}
+def initial_file_system(init, tests, files=()):
+    files = {"init": init} | {f"files/{os.path.basename(path)}": path for path in files}
     for index, test in enumerate(tests):
         files[f"tests/{index}-{os.path.basename(test)}"] = test
     for test in tests:
@@ -94,30 +94,37 @@ def initial_file_system(init, tests):
     return gzip.compress(b"".join(entries) + cpio_entry("TRAILER!!!", 0, b""), 1)
 
 
-def run_in_qemu(init, tests):
+def boot(processor, init, tests, arguments, files=()):
+    """What a machine with this processor prints, on which `init` runs the tests; None if it hangs. `files` lie in /files."""
     qemu = shutil.which("qemu-system-x86_64")
     if qemu is None:
-        raise Unavailable("no protection keys here, and no qemu-system-x86_64")
+        raise Unavailable("no qemu-system-x86_64")
     kernel = find_kernel()
     with tempfile.NamedTemporaryFile() as file_system:
-        file_system.write(initial_file_system(init, tests))
+        file_system.write(initial_file_system(init, tests, files))
         file_system.flush()
         command = [
-            qemu, "-accel", "tcg", "-cpu", PROCESSOR, "-smp", "2", "-m", "1024",
+            qemu, "-accel", "tcg", "-cpu", processor, "-smp", "2", "-m", "1024",
             "-nographic", "-nic", "none", "-no-reboot",
             "-kernel", str(kernel), "-initrd", file_system.name,
-            "-append", "console=ttyS0 quiet panic=-1 oops=panic mitigations=off NSGX_SIM_TICKS=500 -- "
-            f"--gtest_brief=1 {NOT_UNDER_QEMU}",
+            "-append", f"console=ttyS0 quiet panic=-1 oops=panic mitigations=off NSGX_SIM_TICKS=500 -- {arguments}",
         ]
+        print(f"{kernel.name} on {processor}")
         try:
             result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                     stderr=subprocess.STDOUT, timeout=BOOT_TIMEOUT, check=False)
-            output = result.stdout.decode(errors="replace")
         except subprocess.TimeoutExpired as error:
             print((error.stdout or b"").decode(errors="replace"))
-            return 1
-    print(f"{kernel.name} on {PROCESSOR}")
+            return None
+    output = result.stdout.decode(errors="replace")
     print(output)
+    return output
+
+
+def run_in_qemu(init, tests):
+    output = boot(PROCESSOR, init, tests, f"--gtest_brief=1 {NOT_UNDER_QEMU}")
+    if output is None:
+        return 1
     # Each passed, and with keys: nothing else will do.
     all_passed = output.count("exit status 0") == len(tests)
     return 0 if all_passed and "keys: 1" in output and "keys: 0" not in output else 1
