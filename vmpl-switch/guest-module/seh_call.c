@@ -60,14 +60,26 @@ static struct svsm_calling_area *calling_area(void)
 	return phys_to_virt(address);
 }
 
+/* The instruction, with the registers that travel. */
+static __always_inline void vmgexit(u64 *rax, struct seh_arguments *arguments)
+{
+	/* Nothing may come between these and the instruction: it could use the registers. */
+	register u64 r8 asm("r8") = arguments->r8;
+	register u64 r9 asm("r9") = arguments->r9;
+
+	asm volatile("rep; vmmcall"
+		     : "+a"(*rax), "+c"(arguments->rcx), "+d"(arguments->rdx), "+r"(r8), "+r"(r9)
+		     :
+		     : "memory", "cc");
+	arguments->r8 = r8;
+	arguments->r9 = r9;
+}
+
 /* One switch to VMPL0 and back. Returns whether the call was served; @exit is copied from the
  * calling area. */
 static bool switch_to_vmpl0(u64 *rax, struct seh_arguments *arguments, struct nsgx_seh_exit *exit)
 {
-	register u64 r8 asm("r8") = arguments->r8;
-	register u64 r9 asm("r9") = arguments->r9;
-	u64 rcx = arguments->rcx;
-	u64 rdx = arguments->rdx;
+	struct seh_arguments now = *arguments;
 	struct svsm_calling_area *area;
 	u64 ghcb, response = 0;
 	unsigned long flags;
@@ -85,16 +97,11 @@ static bool switch_to_vmpl0(u64 *rax, struct seh_arguments *arguments, struct ns
 	 */
 	WRITE_ONCE(area->call_pending, 1);
 	write_ghcb_msr(GHCB_MSR_RUN_VMPL_REQUEST);
-	/* VMGEXIT */
-	asm volatile("rep; vmmcall"
-		     : "+a"(*rax), "+c"(rcx), "+d"(rdx), "+r"(r8), "+r"(r9)
-		     :
-		     : "memory", "cc");
+	vmgexit(rax, &now);
 	read_msr(SNP_MSR_GHCB, &response);
 	write_ghcb_msr(ghcb);
 
-	/* Only the SVSM clears it: it and the registers are in memory that the host cannot write.
-	 */
+	/* Only the SVSM clears it; it and the registers are where the host cannot write. */
 	served = xchg(&area->call_pending, 0) == 0;
 	if (served && exit)
 		memcpy(exit, area->buffer, sizeof(*exit));
@@ -102,12 +109,8 @@ static bool switch_to_vmpl0(u64 *rax, struct seh_arguments *arguments, struct ns
 		pr_warn_ratelimited("the host did not run VMPL0 (answer %#llx)\n", response);
 out:
 	local_irq_restore(flags);
-	if (served) {
-		arguments->rcx = rcx;
-		arguments->rdx = rdx;
-		arguments->r8 = r8;
-		arguments->r9 = r9;
-	}
+	if (served)
+		*arguments = now;
 	return served;
 }
 
