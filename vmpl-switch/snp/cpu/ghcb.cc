@@ -7,7 +7,6 @@
 #include "base/core/check.h"
 #include "base/core/mem_raw.h"
 #include "vmpl-switch/abi/snp.h"
-#include "vmpl-switch/snp/cpu/instructions_raw.h"
 
 namespace nsgx::snp {
 namespace {
@@ -17,7 +16,7 @@ static_assert(sizeof(ghcb_page) == kPageSize);
 }  // namespace
 
 Result<void> Ghcb::Initialize(volatile std::byte* page, GuestPhys address) {
-  const uint64_t answer = VmgExitWithMsr(address.raw() | GHCB_MSR_REGISTER_REQUEST);
+  const uint64_t answer = gate_.Leave(address.raw() | GHCB_MSR_REGISTER_REQUEST);
   if (answer != (address.raw() | GHCB_MSR_REGISTER_RESPONSE)) {
     return Error(Status::kHostFault);
   }
@@ -73,8 +72,7 @@ Result<GhcbExit> Ghcb::Perform(const GhcbExit& exit, bool has_scratch) {
   if (has_scratch) {
     PutField(offsetof(ghcb_page, sw_scratch), address_.raw() + offsetof(ghcb_page, buffer));
   }
-  WriteMsr(SNP_MSR_GHCB, address_.raw());
-  VmgExit();
+  gate_.Leave(address_.raw());
   if (!FieldIsValid(offsetof(ghcb_page, sw_exit_info_1)) ||
       static_cast<uint32_t>(Get<uint64_t>(offsetof(ghcb_page, sw_exit_info_1))) != GHCB_ANSWER_OK) {
     return Error(Status::kHostFault);
@@ -175,16 +173,16 @@ Result<void> Ghcb::ChangePageStates(GuestPhys first, size_t count, bool is_large
   return Error(Status::kHostFault);
 }
 
-Result<void> ChangePageStateByMsr(GuestPhys page, uint64_t state) {
-  const uint64_t answer = VmgExitWithMsr(state << 52 | page.raw() | GHCB_MSR_PAGE_STATE_REQUEST);
+Result<void> ChangePageStateByMsr(HostGate& gate, GuestPhys page, uint64_t state) {
+  const uint64_t answer = gate.Leave(state << 52 | page.raw() | GHCB_MSR_PAGE_STATE_REQUEST);
   if (GHCB_MSR_CODE(answer) != GHCB_MSR_PAGE_STATE_RESPONSE || answer >> 32 != 0) {
     return Error(Status::kHostFault);
   }
   return {};
 }
 
-Result<void> RunVmpl(uint8_t vmpl) {
-  const uint64_t answer = VmgExitWithMsr(uint64_t{vmpl} << 32 | GHCB_MSR_RUN_VMPL_REQUEST);
+Result<void> RunVmpl(HostGate& gate, uint8_t vmpl) {
+  const uint64_t answer = gate.Leave(uint64_t{vmpl} << 32 | GHCB_MSR_RUN_VMPL_REQUEST);
   if (GHCB_MSR_CODE(answer) != GHCB_MSR_RUN_VMPL_RESPONSE || answer >> 32 != 0) {
     return Error(Status::kHostFault);
   }

@@ -24,13 +24,25 @@ struct GhcbExit {
   uint64_t rbx = 0;
 };
 
+// How this processor leaves for its host: a register, and an instruction. Tests have a host of
+// plain C++.
+class HostGate {
+ public:
+  // Puts `request` into the GHCB MSR, leaves, and returns what the MSR then holds.
+  virtual uint64_t Leave(uint64_t request) = 0;
+
+ protected:
+  ~HostGate() = default;
+};
+
 // One processor's GHCB page. Not locked: its processor's alone, and never used by what may
 // interrupt its use.
 //
 // Trust: nothing that comes back. Everything is copied out of the page once.
 class Ghcb {
  public:
-  constexpr Ghcb() = default;
+  // Requires: the gate lives longer.
+  constexpr explicit Ghcb(HostGate& gate) : gate_(gate) {}
 
   // Takes over a shared page, mapped at `page`, and registers it with the host.
   // Errors: kHostFault  the host does not take it.
@@ -73,12 +85,13 @@ class Ghcb {
   T Get(size_t offset) const;
   Result<GhcbExit> Perform(const GhcbExit& exit, bool has_scratch);
 
+  HostGate& gate_;
   volatile std::byte* page_ = nullptr;
   GuestPhys address_;
 };
 
 // The MSR protocol: for what comes before there is a page. Errors: kHostFault.
-Result<void> ChangePageStateByMsr(GuestPhys page, uint64_t state);
-Result<void> RunVmpl(uint8_t vmpl);
+Result<void> ChangePageStateByMsr(HostGate& gate, GuestPhys page, uint64_t state);
+Result<void> RunVmpl(HostGate& gate, uint8_t vmpl);
 
 }  // namespace nsgx::snp

@@ -53,7 +53,7 @@ void ForgetEvents() {
 void ServeGuest(const GuestCpus& cpus, ProtocolTable& protocols) {
   for (;;) {
     ForgetEvents();
-    OrTerminate(RunVmpl(kGuestVmpl), Termination::kNoGuestProcessor);
+    OrTerminate(RunVmpl(g_seh.gate, kGuestVmpl), Termination::kNoGuestProcessor);
     for (size_t i = 0;; ++i) {
       const Result<GuestCpu> cpu = cpus.At(g_seh.cpu.apic_id, i);
       if (!cpu.ok()) {

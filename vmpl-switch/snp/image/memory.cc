@@ -35,11 +35,23 @@ GuestPhys PhysicalOf(const void* image_address) {
 // Validates pages of our region that were not part of the launch. A page that is validated already
 // has been put there by a host that wants to swap it later.
 void ValidateOwn(const GuestPageRange& pages) {
-  for (const GuestPhys page : pages) {
+  for (GuestPhys page = pages.address(); page < pages.end_address();) {
+    if (IsAligned(page, kLargePageSize) && page + kLargePageSize <= pages.end_address()) {
+      const ValidateResult result = g_seh.rmp.Validate(page, SnpPageSize::k2M, true);
+      if (result.ok() && g_seh.rmp.Adjust(page, SnpPageSize::k2M, kGuestVmpl, 0, false) == SNP_OK) {
+        page += kLargePageSize;
+        continue;
+      }
+      if (result.code != SNP_FAIL_SIZE_MISMATCH) {
+        Terminate(Termination::kValidate);
+      }
+      // The host keeps this one in small pages.
+    }
     if (!g_seh.rmp.Validate(page, SnpPageSize::k4K, true).ok()) {
       Terminate(Termination::kValidate);
     }
     OrTerminate(TakeFromGuest(g_seh.rmp, page), Termination::kRmpAdjust);
+    page += kPageSize;
   }
 }
 
@@ -163,7 +175,8 @@ SharedPages MakeSharedPages(uint64_t count, bool by_msr) {
       Terminate(Termination::kValidate);
     }
     if (by_msr) {
-      OrTerminate(ChangePageStateByMsr(page, GHCB_PAGE_SHARED), Termination::kPageState);
+      OrTerminate(ChangePageStateByMsr(g_seh.gate, page, GHCB_PAGE_SHARED),
+                  Termination::kPageState);
     }
     OrTerminate(g_seh.space.Map(address + i * kPageSize, page, {.write = true, .shared = true}),
                 Termination::kNoMemory);

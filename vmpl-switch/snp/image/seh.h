@@ -8,6 +8,7 @@
 #include "vmpl-switch/abi/snp.h"
 #include "vmpl-switch/snp/cpu/cpuid.h"
 #include "vmpl-switch/snp/cpu/ghcb.h"
+#include "vmpl-switch/snp/cpu/host_gate.h"
 #include "vmpl-switch/snp/cpu/per_cpu.h"
 #include "vmpl-switch/snp/cpu/rmp_hardware.h"
 #include "vmpl-switch/snp/cpu/termination.h"
@@ -21,7 +22,7 @@
 namespace nsgx::snp {
 
 struct Seh {
-  constexpr Seh() : guest(memory, pages), rmp(memory) {}
+  constexpr Seh() : guest(memory, pages), rmp(memory), ghcb(gate) {}
 
   uint64_t encryption_bit = 0;
   DirectMap memory;
@@ -32,6 +33,7 @@ struct Seh {
   AddressSpace space;
   MemoryMap ram;        // of the whole machine
   MemoryMap guest_ram;  // without the SEH's region
+  VmgExitGate gate;
   Ghcb ghcb;
   PerCpu cpu;
 };
