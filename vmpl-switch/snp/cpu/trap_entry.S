@@ -50,6 +50,7 @@ enter:
 	testb	$3, 24(%rsp)			# cs
 	jz	enter_with_gs
 	swapgs
+	lfence					# nothing is loaded by the enclave's GS
 # FROM:    enter; vector_hv and vector_vc, with a copied frame.
 # STATE:   GS is the SEH's.
 # LIVE IN: as enter.
