@@ -28,7 +28,7 @@
 #include "seh_call.h"
 
 /* For certificates; a chain has three of some 1.5 KiB. */
-#define MAX_CERTIFICATE_PAGES 32u
+#define MAX_CERTIFICATE_PAGES 16u
 
 static int nsgx_open(struct inode *inode, struct file *file)
 {
@@ -88,8 +88,6 @@ static u32 fill_list(struct nsgx_seh_list *list, u32 count)
 
 static long certificates(struct nsgx_device_buffer *buffer)
 {
-	u32 wanted = min_t(u64, DIV_ROUND_UP_ULL(min_t(u64, buffer->size, S32_MAX), PAGE_SIZE),
-			   MAX_CERTIFICATE_PAGES);
 	u8 __user *to = u64_to_user_ptr(buffer->address);
 	struct seh_arguments arguments;
 	struct nsgx_seh_list *list;
@@ -100,8 +98,8 @@ static long certificates(struct nsgx_device_buffer *buffer)
 	list = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	if (!list)
 		return -ENOMEM;
-	count = fill_list(list, wanted);
-	if (count < wanted) {
+	count = fill_list(list, MAX_CERTIFICATE_PAGES);
+	if (count < MAX_CERTIFICATE_PAGES) {
 		result = -ENOMEM;
 		goto out;
 	}
