@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include "vmpl-switch/emulator/monitor/registers.h"
+
+namespace nsgx::emu {
+
+struct CpuidAnswer {
+  uint32_t eax = 0;
+  uint32_t ebx = 0;
+  uint32_t ecx = 0;
+  uint32_t edx = 0;
+};
+
+// The machine below the monitor. There is one; tests bring another.
+class Hardware {
+ public:
+  // Runs the guest until it exits, with the registers that VMRUN moves and those it does not.
+  // `takes_interrupts`: whether a device may end the run, if the guest's intercepts say so.
+  virtual void Enter(Vmcb& vmcb, GeneralRegisters& registers, bool takes_interrupts) = 0;
+
+  // What is in the processor and in no VMCB.
+  virtual void SaveFx(FxState& state) = 0;
+  virtual void LoadFx(const FxState& state) = 0;
+  virtual uint64_t ReadDr(unsigned number) = 0;
+  virtual void WriteDr(unsigned number, uint64_t value) = 0;
+  virtual uint64_t ReadTscAux() = 0;
+  virtual void WriteTscAux(uint64_t value) = 0;
+
+  // `size`: 1, 2 or 4.
+  virtual uint32_t ReadPort(uint16_t port, unsigned size) = 0;
+  virtual void WritePort(uint16_t port, unsigned size, uint32_t value) = 0;
+  virtual CpuidAnswer Cpuid(uint32_t leaf, uint32_t subleaf) = 0;
+
+ protected:
+  ~Hardware() = default;
+};
+
+}  // namespace nsgx::emu

@@ -1,0 +1,599 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vmpl-switch/emulator/monitor/host.h"
+
+#include <algorithm>
+
+#include "base/core/log.h"
+#include "vmpl-switch/emulator/firmware/certificate_table.h"
+#include "vmpl-switch/emulator/monitor/cpuid.h"
+
+namespace nsgx::emu {
+namespace {
+
+constexpr uint64_t kFrameMask = 0x000ffffffffff000;
+constexpr uint64_t kAllOnesFrame = 0xfffffffffffff000;
+constexpr uint64_t kPagesPerLarge = kLargePageSize / kPageSize;
+constexpr uint64_t kFeatures = GHCB_FEATURE_SNP | GHCB_FEATURE_AP_CREATION |
+                               GHCB_FEATURE_RESTRICTED_INJECTION | GHCB_FEATURE_APIC_IDS |
+                               GHCB_FEATURE_MULTI_VMPL;
+constexpr uint64_t kGeneralProtection =
+    kVectorGeneralProtection | kEventTypeException | kEventHasError | kEventValid;
+// What a host says in the upper half of info 2 when it does not do it.
+constexpr uint64_t kPageStateRefused = uint64_t{1} << 32;
+
+constexpr uint16_t kSleepEnable = 1 << 13;
+constexpr uint8_t kKeyboardReset = 0xfe;
+constexpr uint8_t kResetNow = 1 << 2;
+
+// Registers that a guest may read or write through its host, which has nothing to say about them.
+bool IsHarmlessMsr(uint32_t number) {
+  switch (number) {
+    case 0x1b:   // APIC base
+    case 0xfe:   // MTRRs, which mean nothing under nested paging
+    case 0x277:  // PAT
+    case 0x2ff:
+      return true;
+    default:
+      return number >= 0x200 && number <= 0x26f;
+  }
+}
+
+}  // namespace
+
+// The GHCB of one request: shared memory that its guest may change at any time. Each field is read
+// at most once where that matters.
+class Host::GhcbPage {
+ public:
+  GhcbPage(UntrustedBytes bytes, uint64_t address) : bytes_(bytes), address_(address) {}
+
+  bool IsValid(size_t offset) const {
+    const uint8_t bits =
+        bytes_.CopyInObject<uint8_t>(offsetof(ghcb_page, valid_bitmap) + offset / 64).value();
+    return (bits & 1u << (offset / 8 % 8)) != 0;
+  }
+  uint64_t Get(size_t offset) const { return bytes_.CopyInObject<uint64_t>(offset).value(); }
+  void Put(size_t offset, uint64_t value) {
+    bytes_.CopyOutObject(offset, value).value();
+    const size_t at = offsetof(ghcb_page, valid_bitmap) + offset / 64;
+    const uint8_t bits = bytes_.CopyInObject<uint8_t>(at).value();
+    bytes_.CopyOutObject(at, static_cast<uint8_t>(bits | 1u << (offset / 8 % 8))).value();
+  }
+
+  uint64_t code() const { return Get(offsetof(ghcb_page, sw_exit_code)); }
+  uint64_t info1() const { return Get(offsetof(ghcb_page, sw_exit_info_1)); }
+  uint64_t info2() const { return Get(offsetof(ghcb_page, sw_exit_info_2)); }
+  uint64_t scratch() const { return Get(offsetof(ghcb_page, sw_scratch)); }
+  uint32_t usage() const {
+    return bytes_.CopyInObject<uint32_t>(offsetof(ghcb_page, usage)).value();
+  }
+  uint16_t version() const {
+    return bytes_.CopyInObject<uint16_t>(offsetof(ghcb_page, protocol_version)).value();
+  }
+
+  void Answer(uint64_t info1, uint64_t info2) {
+    Put(offsetof(ghcb_page, sw_exit_info_1), info1);
+    Put(offsetof(ghcb_page, sw_exit_info_2), info2);
+  }
+  void Done(uint64_t info2 = 0) { Answer(GHCB_ANSWER_OK, info2); }
+  void Malformed(uint64_t reason) { Answer(GHCB_ANSWER_MALFORMED, reason); }
+
+  // True when all of these were sent; else answers so.
+  template <typename... Offsets>
+  bool Has(Offsets... offsets) {
+    if ((IsValid(offsets) && ...)) {
+      return true;
+    }
+    Malformed(GHCB_MALFORMED_MISSING_INPUT);
+    return false;
+  }
+
+  uint64_t address() const { return address_; }
+
+ private:
+  UntrustedBytes bytes_;
+  uint64_t address_;
+};
+
+Host::Outcome Host::Call(VmplContext& context) {
+  if ((context.ghcb_msr & kPageMask) != 0) {
+    ++counters_.msr_requests;
+    return CallByMsr(context);
+  }
+  ++counters_.page_requests;
+  return CallByPage(context);
+}
+
+bool Host::CanRun(unsigned vmpl) const {
+  if (vmpl >= kVmpls || contexts_[vmpl].vmsa == nullptr) {
+    return false;
+  }
+  const VmplContext& context = contexts_[vmpl];
+  const snp_vmsa& vmsa = *context.vmsa;
+  if (context.vmsa_page.has_value()) {
+    const RmpEntry& entry = rmp_.entry(*context.vmsa_page);
+    if (!entry.is_assigned || !entry.is_validated || !entry.is_vmsa) {
+      return false;
+    }
+  }
+  return vmsa.vmpl == vmpl && (vmsa.efer & SNP_EFER_SVME) != 0 &&
+         (vmsa.sev_features & SNP_FEATURE_SNP) != 0;
+}
+
+Host::Outcome Host::CallByMsr(VmplContext& context) {
+  const uint64_t request = context.ghcb_msr;
+  switch (GHCB_MSR_CODE(request)) {
+    case GHCB_MSR_INFO_REQUEST:
+      context.ghcb_msr = GHCB_MSR_INFO_RESPONSE | uint64_t{GHCB_VERSION} << 48 | uint64_t{1} << 32 |
+                         uint64_t{kEncryptionBitNumber} << 24;
+      return {};
+    case GHCB_MSR_CPUID_REQUEST: {
+      const uint32_t leaf = static_cast<uint32_t>(request >> 32);
+      const CpuidAnswer answer = FilterCpuid(leaf, 0, hardware_.Cpuid(leaf, 0));
+      const uint32_t values[] = {answer.eax, answer.ebx, answer.ecx, answer.edx};
+      context.ghcb_msr = GHCB_MSR_CPUID_RESPONSE | (request & 0xc0000000) |
+                         uint64_t{values[request >> 30 & 3]} << 32;
+      return {};
+    }
+    case GHCB_MSR_PREFERRED_REQUEST:
+      context.ghcb_msr = GHCB_MSR_PREFERRED_RESPONSE | kAllOnesFrame;
+      return {};
+    case GHCB_MSR_REGISTER_REQUEST: {
+      const uint64_t address = request & ~kPageMask;
+      const bool is_good = shared_.At(address, kPageSize).ok();
+      if (is_good) {
+        context.registered_ghcb = address;
+      }
+      context.ghcb_msr = GHCB_MSR_REGISTER_RESPONSE | (is_good ? address : kAllOnesFrame);
+      return {};
+    }
+    case GHCB_MSR_PAGE_STATE_REQUEST: {
+      const Result<void> result =
+          ChangePageState((request & kFrameMask) >> kPageShift, 1, request >> 52 & 0xf);
+      context.ghcb_msr = GHCB_MSR_PAGE_STATE_RESPONSE | (result.ok() ? 0 : kPageStateRefused);
+      return {};
+    }
+    case GHCB_MSR_RUN_VMPL_REQUEST: {
+      const unsigned vmpl = request >> 32 & 0xff;
+      const bool can_run = vmpl == context.vmpl || CanRun(vmpl);
+      context.ghcb_msr = GHCB_MSR_RUN_VMPL_RESPONSE | (can_run ? 0 : uint64_t{1} << 32);
+      Outcome outcome;
+      if (can_run && vmpl != context.vmpl) {
+        outcome.run_vmpl = vmpl;
+      }
+      return outcome;
+    }
+    case GHCB_MSR_FEATURES_REQUEST:
+      context.ghcb_msr = GHCB_MSR_FEATURES_RESPONSE | kFeatures << 12;
+      return {};
+    case GHCB_MSR_AP_RESET_HOLD_REQUEST:
+    case GHCB_MSR_TERMINATE: {
+      Outcome outcome;
+      const bool is_hold = GHCB_MSR_CODE(request) == GHCB_MSR_AP_RESET_HOLD_REQUEST;
+      outcome.end = End{.kind = is_hold ? End::Kind::kHalted : End::Kind::kTerminated,
+                        .vmpl = context.vmpl,
+                        .details = {request >> 12 & 0xf, request >> 16 & 0xff}};
+      return outcome;
+    }
+    default: {
+      LOG(kWarning, "VMPL", context.vmpl, ": unknown request ", Hex{request}, " in the GHCB MSR");
+      Outcome outcome;
+      outcome.end =
+          End{.kind = End::Kind::kTerminated, .vmpl = context.vmpl, .details = {0, request}};
+      return outcome;
+    }
+  }
+}
+
+Host::Outcome Host::CallByPage(VmplContext& context) {
+  const uint64_t address = context.ghcb_msr;
+  const Result<UntrustedBytes> bytes = shared_.At(address, kPageSize);
+  if (!bytes.ok()) {
+    LOG(kError, "VMPL", context.vmpl, ": its GHCB at ", Hex{address}, " is not shared memory");
+    Outcome outcome;
+    outcome.end =
+        End{.kind = End::Kind::kTerminated, .vmpl = context.vmpl, .details = {0, address}};
+    return outcome;
+  }
+  GhcbPage page(bytes.value(), address);
+  if (context.registered_ghcb != address) {
+    page.Malformed(GHCB_MALFORMED_NOT_REGISTERED);
+    return {};
+  }
+  if (page.usage() != 0 || page.version() == 0 || page.version() > GHCB_VERSION) {
+    page.Malformed(GHCB_MALFORMED_USAGE);
+    return {};
+  }
+  if (!page.Has(offsetof(ghcb_page, sw_exit_code), offsetof(ghcb_page, sw_exit_info_1),
+                offsetof(ghcb_page, sw_exit_info_2))) {
+    return {};
+  }
+  switch (page.code()) {
+    case SNP_EXIT_CPUID:
+      Cpuid(page);
+      return {};
+    case SNP_EXIT_IOIO:
+      return Port(page, context);
+    case SNP_EXIT_MSR:
+      Msr(page);
+      return {};
+    case SNP_EXIT_VMMCALL:
+      // There are no hypercalls here.
+      page.Put(offsetof(ghcb_page, rax), ~uint64_t{0});
+      page.Done();
+      return {};
+    case SNP_EXIT_WBINVD:
+      page.Done();
+      return {};
+    case GHCB_EXIT_PAGE_STATE:
+      ChangePageStates(page);
+      return {};
+    case GHCB_EXIT_GUEST_REQUEST:
+    case GHCB_EXIT_EXTENDED_GUEST_REQUEST:
+      ++counters_.guest_messages;
+      GuestRequest(page, page.code() == GHCB_EXIT_EXTENDED_GUEST_REQUEST);
+      return {};
+    case GHCB_EXIT_AP_CREATION:
+      CreateProcessor(page);
+      return {};
+    case GHCB_EXIT_DOORBELL:
+      Doorbell(page, context);
+      return {};
+    case GHCB_EXIT_APIC_IDS:
+      ApicIds(page);
+      return {};
+    case GHCB_EXIT_RUN_VMPL: {
+      const uint64_t vmpl = page.info1();
+      if (vmpl >= kVmpls || (vmpl != context.vmpl && !CanRun(static_cast<unsigned>(vmpl)))) {
+        page.Malformed(GHCB_MALFORMED_INVALID_INPUT);
+        return {};
+      }
+      page.Done();
+      Outcome outcome;
+      if (vmpl != context.vmpl) {
+        outcome.run_vmpl = static_cast<unsigned>(vmpl);
+      }
+      return outcome;
+    }
+    case GHCB_EXIT_FEATURES:
+      page.Done(kFeatures);
+      return {};
+    case GHCB_EXIT_TERMINATE: {
+      Outcome outcome;
+      outcome.end = End{.kind = End::Kind::kTerminated,
+                        .vmpl = context.vmpl,
+                        .details = {page.info1(), page.info2()}};
+      return outcome;
+    }
+    default:
+      LOG(kWarning, "VMPL", context.vmpl, ": unknown exit ", Hex{page.code()}, " in the GHCB");
+      page.Malformed(GHCB_MALFORMED_INVALID_EVENT);
+      return {};
+  }
+}
+
+void Host::Cpuid(GhcbPage& page) {
+  if (!page.Has(offsetof(ghcb_page, rax), offsetof(ghcb_page, rcx))) {
+    return;
+  }
+  const auto leaf = static_cast<uint32_t>(page.Get(offsetof(ghcb_page, rax)));
+  const auto subleaf = static_cast<uint32_t>(page.Get(offsetof(ghcb_page, rcx)));
+  const CpuidAnswer answer = FilterCpuid(leaf, subleaf, hardware_.Cpuid(leaf, subleaf));
+  page.Put(offsetof(ghcb_page, rax), answer.eax);
+  page.Put(offsetof(ghcb_page, rbx), answer.ebx);
+  page.Put(offsetof(ghcb_page, rcx), answer.ecx);
+  page.Put(offsetof(ghcb_page, rdx), answer.edx);
+  page.Done();
+}
+
+bool Host::IsGuarded(uint16_t port) {
+  return port == kLogPort || port == kKeyboardPort || port == kPortA || port == kResetPort ||
+         (port >= kDebugExitPort && port < kDebugExitPort + 4) ||
+         (port >= kPowerPort && port < kPowerPort + 2) ||
+         (port >= FwCfgGate::kHighPort && port < FwCfgGate::kEndPort);
+}
+
+std::optional<End> Host::WritePort(uint16_t port, unsigned size, uint32_t value, unsigned vmpl) {
+  if (port >= FwCfgGate::kHighPort && port < FwCfgGate::kEndPort) {
+    if (size == 4) {
+      fw_cfg_.Write(port, value);
+    }
+    return std::nullopt;
+  }
+  const bool ends = (port >= kDebugExitPort && port < kDebugExitPort + 4) ||
+                    (port == kPowerPort && size >= 2 && (value & kSleepEnable) != 0) ||
+                    (port == kPowerPort + 1 && (value & kSleepEnable >> 8) != 0) ||
+                    (port == kKeyboardPort && static_cast<uint8_t>(value) == kKeyboardReset) ||
+                    (port == kResetPort && (value & kResetNow) != 0) ||
+                    (port == kPortA && (value & 1) != 0);
+  if (ends) {
+    return End{.kind = End::Kind::kPort,
+               .vmpl = vmpl,
+               .port = port,
+               .size = static_cast<uint8_t>(size),
+               .value = value};
+  }
+  if (port != kLogPort) {
+    hardware_.WritePort(port, size, value);
+  }
+  return std::nullopt;
+}
+
+uint32_t Host::ReadPort(uint16_t port, unsigned size) {
+  const bool is_ours =
+      port == kLogPort || (port >= FwCfgGate::kHighPort && port < FwCfgGate::kEndPort);
+  return is_ours ? ~uint32_t{0} : hardware_.ReadPort(port, size);
+}
+
+Host::Outcome Host::Port(GhcbPage& page, VmplContext& context) {
+  const uint64_t info = page.info1();
+  const auto port = static_cast<uint16_t>(info >> 16);
+  const unsigned size = (info & GHCB_IO_8) != 0    ? 1
+                        : (info & GHCB_IO_16) != 0 ? 2
+                        : (info & GHCB_IO_32) != 0 ? 4
+                                                   : 0;
+  const bool is_in = (info & GHCB_IO_IN) != 0;
+  if (size == 0) {
+    page.Malformed(GHCB_MALFORMED_INVALID_INPUT);
+    return {};
+  }
+  const uint32_t mask = size == 4 ? ~uint32_t{0} : (uint32_t{1} << (8 * size)) - 1;
+  Outcome outcome;
+  if ((info & GHCB_IO_STRING) != 0) {
+    if (!page.Has(offsetof(ghcb_page, sw_scratch))) {
+      return {};
+    }
+    const uint64_t count = (info & GHCB_IO_REP) != 0 ? page.info2() : 1;
+    const Result<UntrustedBytes> buffer = count <= kPageSize
+                                              ? shared_.At(page.scratch(), count * size)
+                                              : Result<UntrustedBytes>(Error(Status::kOutOfRange));
+    if (!buffer.ok()) {
+      page.Malformed(GHCB_MALFORMED_SCRATCH);
+      return {};
+    }
+    for (uint64_t i = 0; i < count && !outcome.end.has_value(); ++i) {
+      uint32_t value = 0;
+      const std::span<std::byte> bytes = MutableBytesOf(value).first(size);
+      if (is_in) {
+        value = ReadPort(port, size);
+        buffer.value().CopyOut(i * size, bytes).value();
+      } else {
+        buffer.value().CopyIn(i * size, bytes).value();
+        outcome.end = WritePort(port, size, value, context.vmpl);
+      }
+    }
+    page.Done();
+    return outcome;
+  }
+  if (is_in) {
+    page.Put(offsetof(ghcb_page, rax), ReadPort(port, size) & mask);
+  } else {
+    if (!page.Has(offsetof(ghcb_page, rax))) {
+      return {};
+    }
+    outcome.end = WritePort(
+        port, size, static_cast<uint32_t>(page.Get(offsetof(ghcb_page, rax))) & mask, context.vmpl);
+  }
+  page.Done();
+  return outcome;
+}
+
+void Host::Msr(GhcbPage& page) {
+  if (!page.Has(offsetof(ghcb_page, rcx))) {
+    return;
+  }
+  const auto number = static_cast<uint32_t>(page.Get(offsetof(ghcb_page, rcx)));
+  if (!IsHarmlessMsr(number)) {
+    LOG(kInfo, "no such register: MSR ", Hex{number}, page.info1() == 1 ? " written" : " read");
+    page.Answer(GHCB_ANSWER_EXCEPTION, kGeneralProtection);
+    return;
+  }
+  if (page.info1() == 0) {
+    page.Put(offsetof(ghcb_page, rax), 0);
+    page.Put(offsetof(ghcb_page, rdx), 0);
+  }
+  page.Done();
+}
+
+Result<void> Host::ChangePageState(uint64_t page, uint64_t count, uint64_t operation) {
+  counters_.page_state_changes += count;
+  const bool is_large = count == kPagesPerLarge;
+  switch (operation) {
+    case GHCB_PAGE_PRIVATE:
+      return rmp_.Assign(page, count, is_large);
+    case GHCB_PAGE_SHARED:
+      return rmp_.Share(page, count);
+    case GHCB_PAGE_PSMASH:
+      if (!rmp_.IsRam(page)) {
+        return Error(Status::kOutOfRange);
+      }
+      rmp_.Smash(page);
+      return {};
+    case GHCB_PAGE_UNSMASH:
+      // A hint: pages stay small.
+      return {};
+    default:
+      return Error(Status::kInvalidArgument);
+  }
+}
+
+void Host::ChangePageStates(GhcbPage& page) {
+  if (!page.Has(offsetof(ghcb_page, sw_scratch))) {
+    return;
+  }
+  const uint64_t scratch = page.scratch();
+  const Result<UntrustedBytes> head = shared_.At(scratch, sizeof(ghcb_page_state_header));
+  if (!head.ok()) {
+    page.Malformed(GHCB_MALFORMED_SCRATCH);
+    return;
+  }
+  auto header = head.value().CopyInObject<ghcb_page_state_header>(0).value();
+  constexpr uint64_t kWrongHeader = uint64_t{1} << 32 | 1;
+  if (header.next > header.end || header.end >= GHCB_PAGE_STATE_MAX_ENTRIES) {
+    page.Done(kWrongHeader);
+    return;
+  }
+  const Result<UntrustedBytes> list =
+      shared_.At(scratch + sizeof(header), (uint64_t{header.end} + 1) * sizeof(uint64_t));
+  if (!list.ok()) {
+    page.Malformed(GHCB_MALFORMED_SCRATCH);
+    return;
+  }
+  for (; header.next <= header.end; ++header.next) {
+    const size_t at = header.next * sizeof(uint64_t);
+    const uint64_t entry = list.value().CopyInObject<uint64_t>(at).value();
+    const uint64_t count = (entry >> 56 & 1) != 0 ? kPagesPerLarge : 1;
+    const Page first = (entry & kFrameMask) >> kPageShift;
+    if ((entry & 0xfff) > count || (count != 1 && first % count != 0) ||
+        !ChangePageState(first, count, entry >> 52 & 0xf).ok()) {
+      constexpr uint64_t kWrongEntry = uint64_t{1} << 32 | 2;
+      head.value().CopyOutObject(0, header).value();
+      page.Done(kWrongEntry);
+      return;
+    }
+    // All of its pages are done.
+    list.value().CopyOutObject(at, (entry & ~uint64_t{0xfff}) | (count & 0xfff)).value();
+  }
+  head.value().CopyOutObject(0, header).value();
+  page.Done();
+}
+
+void Host::GuestRequest(GhcbPage& page, bool is_extended) {
+  const Result<UntrustedBytes> request = shared_.At(page.info1(), kPageSize);
+  const Result<UntrustedBytes> response = shared_.At(page.info2(), kPageSize);
+  if (!request.ok() || !response.ok() || ((page.info1() | page.info2()) & kPageMask) != 0) {
+    page.Malformed(GHCB_MALFORMED_INVALID_INPUT);
+    return;
+  }
+  if (is_extended) {
+    if (!page.Has(offsetof(ghcb_page, rax), offsetof(ghcb_page, rbx))) {
+      return;
+    }
+    const uint64_t data = page.Get(offsetof(ghcb_page, rax));
+    const uint64_t given = page.Get(offsetof(ghcb_page, rbx));
+    const uint64_t wanted = (firmware::CertificateTableSize() + kPageSize - 1) >> kPageShift;
+    if (given < wanted) {
+      page.Put(offsetof(ghcb_page, rbx), wanted);
+      page.Done(uint64_t{GHCB_REQUEST_TOO_SMALL} << 32);
+      return;
+    }
+    alignas(kPageSize) static constinit std::array<std::byte, 4 * kPageSize> g_table = {};
+    const Result<UntrustedBytes> place = shared_.At(data, wanted << kPageShift);
+    if (!place.ok() || (data & kPageMask) != 0 || !firmware::WriteCertificateTable(g_table).ok()) {
+      page.Malformed(GHCB_MALFORMED_INVALID_INPUT);
+      return;
+    }
+    place.value().CopyOut(0, std::span(g_table).first(wanted << kPageShift)).value();
+  }
+  static constinit std::array<std::byte, kPageSize> g_request = {};
+  static constinit std::array<std::byte, kPageSize> g_response = {};
+  request.value().CopyIn(0, g_request).value();
+  // Ciphers use registers that are still the guest's.
+  FxState state;
+  hardware_.SaveFx(state);
+  const uint32_t result = firmware_.Handle(g_request, g_response);
+  hardware_.LoadFx(state);
+  response.value().CopyOut(0, g_response).value();
+  page.Done(result);
+}
+
+void Host::CreateProcessor(GhcbPage& page) {
+  const uint64_t info = page.info1();
+  const uint64_t operation = info & 0xffff;
+  const unsigned vmpl = info >> 16 & 0xf;
+  const uint64_t apic_id = info >> 32;
+  const uint64_t address = page.info2();
+  // There is one processor.
+  if (apic_id != 0 || vmpl == 0 || vmpl >= kVmpls || operation > GHCB_AP_DESTROY) {
+    page.Malformed(GHCB_MALFORMED_INVALID_INPUT);
+    return;
+  }
+  VmplContext& context = contexts_[vmpl];
+  if (operation == GHCB_AP_DESTROY) {
+    context.vmsa = nullptr;
+    context.vmsa_page.reset();
+    page.Done();
+    return;
+  }
+  const Page where = address >> kPageShift;
+  if ((address & kPageMask) != 0 || !rmp_.IsRam(where) || !rmp_.entry(where).is_vmsa) {
+    page.Malformed(GHCB_MALFORMED_INVALID_INPUT);
+    return;
+  }
+  context.vmsa = reinterpret_cast<snp_vmsa*>(memory_.At(where));
+  context.vmsa_page = where;
+  context.ghcb_msr = 0;
+  context.registered_ghcb.reset();
+  context.doorbell.reset();
+  context.pending = {};
+  page.Done();
+}
+
+void Host::Doorbell(GhcbPage& page, VmplContext& context) {
+  const uint64_t address = page.info2();
+  switch (page.info1()) {
+    case GHCB_DOORBELL_PREFERRED:
+      page.Done(~uint64_t{0});
+      return;
+    case GHCB_DOORBELL_SET:
+      if ((address & kPageMask) != 0 || !shared_.At(address, kPageSize).ok()) {
+        page.Malformed(GHCB_MALFORMED_INVALID_INPUT);
+        return;
+      }
+      context.doorbell = address >> kPageShift;
+      page.Done(address);
+      return;
+    case GHCB_DOORBELL_QUERY:
+      page.Done(context.doorbell.has_value() ? *context.doorbell << kPageShift : 0);
+      return;
+    case GHCB_DOORBELL_CLEAR:
+      context.doorbell.reset();
+      page.Done();
+      return;
+    default:
+      page.Malformed(GHCB_MALFORMED_INVALID_INPUT);
+  }
+}
+
+bool Host::RingDoorbell(VmplContext& context, unsigned vmpl) {
+  if (!context.doorbell.has_value()) {
+    return false;
+  }
+  const Result<UntrustedBytes> bytes =
+      shared_.At(*context.doorbell << kPageShift, sizeof(ghcb_doorbell));
+  if (!bytes.ok()) {
+    // The guest has taken the page back.
+    context.doorbell.reset();
+    return false;
+  }
+  auto doorbell = bytes.value().CopyInObject<ghcb_doorbell>(0).value();
+  doorbell.per_vmpl_events = static_cast<uint8_t>(doorbell.per_vmpl_events | 1u << (vmpl - 1));
+  bytes.value()
+      .CopyOutObject(offsetof(ghcb_doorbell, per_vmpl_events), doorbell.per_vmpl_events)
+      .value();
+  return (doorbell.flags & GHCB_DOORBELL_NO_FURTHER_SIGNAL) == 0;
+}
+
+void Host::ApicIds(GhcbPage& page) {
+  if (!page.Has(offsetof(ghcb_page, rax), offsetof(ghcb_page, rbx))) {
+    return;
+  }
+  const uint64_t pages = page.Get(offsetof(ghcb_page, rbx));
+  if (pages == 0) {
+    page.Put(offsetof(ghcb_page, rbx), 1);
+    page.Done();
+    return;
+  }
+  struct {
+    uint32_t count;
+    uint32_t ids[1];
+  } const list = {1, {0}};
+  const Result<UntrustedBytes> place = shared_.At(page.Get(offsetof(ghcb_page, rax)), sizeof(list));
+  if (!place.ok()) {
+    page.Malformed(GHCB_MALFORMED_INVALID_INPUT);
+    return;
+  }
+  place.value().CopyOutObject(0, list).value();
+  page.Done();
+}
+
+}  // namespace nsgx::emu

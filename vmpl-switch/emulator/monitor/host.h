@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+
+#include "vmpl-switch/abi/ghcb.h"
+#include "vmpl-switch/emulator/firmware/secure_processor.h"
+#include "vmpl-switch/emulator/monitor/counters.h"
+#include "vmpl-switch/emulator/monitor/fw_cfg.h"
+#include "vmpl-switch/emulator/monitor/hardware.h"
+#include "vmpl-switch/emulator/monitor/shared_memory.h"
+#include "vmpl-switch/emulator/monitor/vmpl_context.h"
+
+namespace nsgx::emu {
+
+// Ports of the machine that are more than a device's.
+inline constexpr uint16_t kLogPort = 0xe9;        // the monitor's own log
+inline constexpr uint16_t kDebugExitPort = 0xf4;  // ends QEMU
+inline constexpr uint16_t kKeyboardPort = 0x64;   // 0xfe resets
+inline constexpr uint16_t kPortA = 0x92;          // bit 0 resets
+inline constexpr uint16_t kPowerPort = 0x604;     // ACPI, PM1a control
+inline constexpr uint16_t kResetPort = 0xcf9;
+
+using Contexts = std::array<VmplContext, kVmpls>;
+
+// The hypervisor's side of the GHCB protocol, version 2. What guests say is checked; guests must
+// not believe what it answers.
+class Host {
+ public:
+  // What a request wants of the processor.
+  struct Outcome {
+    std::optional<unsigned> run_vmpl;
+    std::optional<End> end;
+  };
+
+  Host(Hardware& hardware, const GuestMemory& memory, Rmp& rmp, Contexts& contexts,
+       firmware::SecureProcessor& firmware, Counters& counters)
+      : hardware_(hardware),
+        memory_(memory),
+        rmp_(rmp),
+        shared_(memory, rmp),
+        contexts_(contexts),
+        firmware_(firmware),
+        fw_cfg_(hardware, shared_),
+        counters_(counters) {}
+
+  // VMGEXIT by `context`: answers what its GHCB MSR says.
+  Outcome Call(VmplContext& context);
+
+  // Says that something waits for `vmpl`. Returns true when VMPL0 is to get #HV.
+  bool RingDoorbell(VmplContext& context, unsigned vmpl);
+
+  // True when a guest's access to [port, port + size) must come to us.
+  static bool IsGuarded(uint16_t port);
+
+ private:
+  class GhcbPage;
+
+  Outcome CallByMsr(VmplContext& context);
+  Outcome CallByPage(VmplContext& context);
+
+  // Each answers in the page.
+  void Cpuid(GhcbPage& page);
+  Outcome Port(GhcbPage& page, VmplContext& context);
+  std::optional<End> WritePort(uint16_t port, unsigned size, uint32_t value, unsigned vmpl);
+  uint32_t ReadPort(uint16_t port, unsigned size);
+  void Msr(GhcbPage& page);
+  void ChangePageStates(GhcbPage& page);
+  void GuestRequest(GhcbPage& page, bool is_extended);
+  void CreateProcessor(GhcbPage& page);
+  void Doorbell(GhcbPage& page, VmplContext& context);
+  void ApicIds(GhcbPage& page);
+
+  Result<void> ChangePageState(uint64_t page, uint64_t count, uint64_t operation);
+  bool CanRun(unsigned vmpl) const;
+
+  Hardware& hardware_;
+  const GuestMemory& memory_;
+  Rmp& rmp_;
+  SharedMemory shared_;
+  Contexts& contexts_;
+  firmware::SecureProcessor& firmware_;
+  FwCfgGate fw_cfg_;
+  Counters& counters_;
+};
+
+}  // namespace nsgx::emu

@@ -1,0 +1,552 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vmpl-switch/emulator/monitor/monitor.h"
+
+#include <string_view>
+
+#include "base/core/log.h"
+#include "base/core/mem_raw.h"
+#include "vmpl-switch/emulator/monitor/vc_delivery.h"
+
+namespace nsgx::emu {
+namespace {
+
+constexpr uint8_t kFlushEverything = 1;
+constexpr uint64_t kMsrInstructionSize = 2;
+// Lines about denied accesses; the rest is only counted.
+constexpr uint64_t kMaxDeniedLines = 200;
+
+constexpr uint64_t kWritableEfer =
+    kEferSyscall | kEferLongEnable | kEferNoExecute | kEferFastFxsave | kEferLongActive;
+
+// Registers by which a guest could reach the monitor; it is told that it has no SVM.
+constexpr uint32_t kFirstSvmMsr = 0xc0010114;
+constexpr uint32_t kLastSvmMsr = 0xc0010117;
+
+// Two bits a register, for reads and writes; three ranges of 8192 registers, 2 KiB each.
+void InterceptMsr(uint8_t (&map)[8192], uint32_t number) {
+  constexpr uint32_t kRangeSize = 0x2000;
+  size_t base = 0;
+  if (number >= 0xc0010000) {
+    base = 0x1000;
+  } else if (number >= 0xc0000000) {
+    base = 0x800;
+  }
+  const uint32_t index = number & (kRangeSize - 1);
+  map[base + index / 4] = static_cast<uint8_t>(map[base + index / 4] | 3u << (index % 4 * 2));
+}
+
+void FillMaps(InterceptMaps& maps) {
+  InterceptMsr(maps.msr, kMsrEfer);
+  InterceptMsr(maps.msr, SNP_MSR_GHCB);
+  InterceptMsr(maps.msr, SNP_MSR_SEV_STATUS);
+  for (uint32_t number = kFirstSvmMsr; number <= kLastSvmMsr; ++number) {
+    InterceptMsr(maps.msr, number);
+  }
+  FillOnce(maps.all_ports, std::byte{0xff}, sizeof(maps.all_ports));
+  for (uint32_t port = 0; port <= 0xffff; ++port) {
+    if (Host::IsGuarded(static_cast<uint16_t>(port))) {
+      maps.guarded_ports[port / 8] =
+          static_cast<uint8_t>(maps.guarded_ports[port / 8] | 1u << port % 8);
+    }
+  }
+}
+
+std::string_view FaultName(RmpFault fault) {
+  switch (fault) {
+    case RmpFault::kNone:
+      return "none";
+    case RmpFault::kNotRam:
+      return "not its memory";
+    case RmpFault::kNotAssigned:
+      return "a shared page, privately";
+    case RmpFault::kAssigned:
+      return "a private page without C-bit";
+    case RmpFault::kNotValidated:
+      return "a page that is not validated";
+    case RmpFault::kRights:
+      return "a page beyond its rights";
+  }
+  return "?";
+}
+
+// Attacks are looked for in the log by these words.
+std::string_view PortName(uint16_t port) {
+  if (port >= kDebugExitPort && port < kDebugExitPort + 4) {
+    return "debug exit";
+  }
+  return port == kPowerPort || port == kPowerPort + 1 ? "power off" : "reset";
+}
+
+}  // namespace
+
+Monitor::Monitor(Hardware& hardware, const GuestMemory& memory, Rmp& rmp, NestedTables& tables,
+                 firmware::SecureProcessor& firmware, Paranoia& paranoia, InterceptMaps& maps,
+                 VmcbPages& vmcbs)
+    : hardware_(hardware),
+      memory_(memory),
+      rmp_(rmp),
+      tables_(tables),
+      paranoia_(paranoia),
+      maps_(maps),
+      host_(hardware, memory, rmp, contexts_, firmware, counters_) {
+  FillMaps(maps_);
+  for (unsigned vmpl = 0; vmpl < kVmpls; ++vmpl) {
+    contexts_[vmpl].vmpl = vmpl;
+    contexts_[vmpl].vmcb = &vmcbs.pages[vmpl];
+    PrepareVmcb(contexts_[vmpl]);
+  }
+}
+
+void Monitor::PrepareVmcb(VmplContext& context) {
+  VmcbControl& control = context.vmcb->control;
+  control.intercept_cr = kInterceptWriteCr0;
+  control.intercept_exceptions = 1u << kVectorInvalidOpcode;
+  control.intercept3 = kIntercept3Cpuid | kIntercept3Invlpga | kIntercept3Ioio | kIntercept3Msr |
+                       kIntercept3Shutdown;
+  control.intercept4 = kIntercept4Svm;
+  control.msr_map = reinterpret_cast<uintptr_t>(maps_.msr);
+  control.asid = context.vmpl + 1;
+  control.nested_paging = 1;
+  if (context.vmpl == 0) {
+    // Devices are not its affair: neither their ports nor their interrupts.
+    control.io_map = reinterpret_cast<uintptr_t>(maps_.all_ports);
+    control.intercept3 |= kIntercept3Intr | kIntercept3Hlt;
+    control.virtual_interrupt = kVirtualMasking;
+  } else {
+    control.io_map = reinterpret_cast<uintptr_t>(maps_.guarded_ports);
+  }
+}
+
+void Monitor::Load(VmplContext& context) {
+  LoadFromVmsa(*context.vmsa, context.live());
+  context.sev_features = context.vmsa->sev_features;
+  hardware_.LoadFx(context.fx);
+  for (unsigned i = 0; i < context.dr.size(); ++i) {
+    hardware_.WriteDr(i, context.dr[i]);
+  }
+  hardware_.WriteTscAux(context.tsc_aux);
+  context.vmcb->control.clean = 0;
+}
+
+void Monitor::SwitchTo(unsigned vmpl) {
+  ++counters_.switches;
+  VmplContext& from = current();
+  hardware_.SaveFx(from.fx);
+  for (unsigned i = 0; i < from.dr.size(); ++i) {
+    from.dr[i] = hardware_.ReadDr(i);
+  }
+  from.tsc_aux = hardware_.ReadTscAux();
+  StoreToVmsa(from.live(), *from.vmsa);
+  from.vmsa->guest_exit_code = SNP_EXIT_VMGEXIT;
+  from.vmsa->guest_exit_info_1 = 0;
+  from.vmsa->guest_exit_info_2 = 0;
+  if (from.vmsa_page.has_value()) {
+    rmp_.MarkWritten(*from.vmsa_page);
+  }
+  current_ = vmpl;
+  Load(current());
+  if (vmpl != 0) {
+    device_waits_ = false;
+  }
+}
+
+Monitor::MaybeEnd Monitor::Enter() {
+  VmplContext& context = current();
+  VmcbControl& control = context.vmcb->control;
+  VmcbSave& save = context.vmcb->save;
+  const EventWindow window = {.interrupts_enabled = (save.rflags & kRflagsInterrupts) != 0 &&
+                                                    (control.interrupt_shadow & 1) == 0};
+  const EntryPlan plan = PrepareEntry(control.exit_int_info, window, context.pending);
+  if (plan.kind == EntryKind::kShutdown) {
+    return End{.kind = End::Kind::kShutdown, .vmpl = context.vmpl, .details = {save.rip, save.cr2}};
+  }
+  control.event_inj = plan.event_inj;
+  control.virtual_interrupt &= ~(kVirtualIrq | kVirtualPriorityHighest | kVirtualIgnoreTpr);
+  control.intercept3 &= ~kIntercept3Vintr;
+  if (plan.wants_window) {
+    control.virtual_interrupt |= kVirtualIrq | kVirtualPriorityHighest | kVirtualIgnoreTpr;
+    control.intercept3 |= kIntercept3Vintr;
+  }
+  if (!paranoia_.BeforeEntry(tables_, rmp_, context.vmpl)) {
+    return End{.kind = End::Kind::kMonitor, .vmpl = context.vmpl};
+  }
+  control.nested_cr3 = tables_.Root(context.vmpl, (save.cr0 & kCr0Paging) != 0);
+  const uint64_t generation = tables_.generation(context.vmpl);
+  control.tlb_control = generation != context.entered_generation ? kFlushEverything : 0;
+  context.entered_generation = generation;
+  // Nobody to tell: what waits for VMPL1 has to wait.
+  const bool takes_interrupts = context.vmpl == 0 && !device_waits_ && context.doorbell.has_value();
+  hardware_.Enter(*context.vmcb, context.registers, takes_interrupts);
+  ++counters_.exits;
+  return std::nullopt;
+}
+
+End Monitor::Run(snp_vmsa& vmsa) {
+  contexts_[0].vmsa = &vmsa;
+  current_ = 0;
+  Load(contexts_[0]);
+  for (;;) {
+    MaybeEnd end = Enter();
+    if (!end.has_value()) {
+      end = HandleExit();
+    }
+    if (end.has_value()) {
+      return *end;
+    }
+  }
+}
+
+Monitor::MaybeEnd Monitor::HandleExit() {
+  VmplContext& context = current();
+  VmcbControl& control = context.vmcb->control;
+  VmcbSave& save = context.vmcb->save;
+  switch (Route({.code = control.exit_code, .msr = static_cast<uint32_t>(context.registers.rcx)})) {
+    case ExitAction::kInterrupt:
+      HandleInterrupt(context);
+      return std::nullopt;
+    case ExitAction::kWindow:
+      return std::nullopt;
+    case ExitAction::kDecodeInvalid:
+      return HandleInvalidOpcode(context);
+    case ExitAction::kWriteCr0:
+      return HandleCr0(context);
+    case ExitAction::kServeMsr:
+      return HandleMsr(context);
+    case ExitAction::kReflect:
+      return Reflect(context, control.exit_code);
+    case ExitAction::kInjectInvalid:
+      Raise(context, kVectorInvalidOpcode, std::nullopt);
+      return std::nullopt;
+    case ExitAction::kHypercall:
+      return HandleHypercall(context);
+    case ExitAction::kNestedFault:
+      return HandleNestedFault(context);
+    case ExitAction::kHalt:
+      return End{.kind = End::Kind::kHalted, .vmpl = context.vmpl, .details = {save.rip, 0}};
+    case ExitAction::kShutdown:
+      return End{
+          .kind = End::Kind::kShutdown, .vmpl = context.vmpl, .details = {save.rip, save.cr2}};
+    case ExitAction::kInvalidState:
+      return End{.kind = End::Kind::kState, .vmpl = context.vmpl, .details = {save.rip, save.cr0}};
+    case ExitAction::kUnexpected:
+      break;
+  }
+  LOG(kError, "unexpected exit ", Hex{control.exit_code}, " of VMPL", context.vmpl, " at ",
+      Hex{save.rip});
+  return End{.kind = End::Kind::kMonitor, .vmpl = context.vmpl};
+}
+
+void Monitor::HandleInterrupt(VmplContext& context) {
+  ++counters_.interrupts;
+  device_waits_ = true;
+  constexpr unsigned kOwnerOfDevices = 1;
+  if (host_.RingDoorbell(context, kOwnerOfDevices)) {
+    ++counters_.doorbells;
+    context.pending.doorbell = true;
+  }
+}
+
+void Monitor::Raise(VmplContext& context, uint32_t vector, std::optional<uint32_t> error_code) {
+  context.pending.exception = Exception{.vector = vector, .error_code = error_code};
+}
+
+Decoded Monitor::DecodeAtRip(VmplContext& context) {
+  const VmcbSave& save = context.vmcb->save;
+  std::byte bytes[kMaxInstructionSize];
+  constexpr uint16_t kLongCode = 1 << 9;
+  const bool is_64_bit =
+      (save.efer & kEferLongActive) != 0 && (save.cs.attributes & kLongCode) != 0;
+  const uint64_t rip = is_64_bit ? save.rip : (save.cs.base + save.rip) & 0xffffffff;
+  const size_t size = Space(context).Fetch(GuestVirt(rip), bytes);
+  return Decode(std::span(bytes, size), is_64_bit);
+}
+
+Monitor::MaybeEnd Monitor::HandleInvalidOpcode(VmplContext& context) {
+  const Decoded decoded = DecodeAtRip(context);
+  switch (decoded.instruction) {
+    case Instruction::kPvalidate:
+      ++counters_.pvalidate;
+      return HandleSnpInstruction(context, decoded);
+    case Instruction::kRmpadjust:
+      ++counters_.rmpadjust;
+      return HandleSnpInstruction(context, decoded);
+    case Instruction::kRmpquery:
+      ++counters_.rmpquery;
+      return HandleSnpInstruction(context, decoded);
+    default:
+      Raise(context, kVectorInvalidOpcode, std::nullopt);
+      return std::nullopt;
+  }
+}
+
+Monitor::MaybeEnd Monitor::HandleSnpInstruction(VmplContext& context, const Decoded& decoded) {
+  VmcbSave& save = context.vmcb->save;
+  GeneralRegisters& registers = context.registers;
+  const SnpOperands operands = {
+      .address = GuestVirt(save.rax), .size = registers.rcx, .attributes = registers.rdx};
+  const InstructionOutcome outcome =
+      ExecuteSnp(decoded.instruction, operands, Space(context), rmp_, context.vmpl, save.cpl);
+  switch (outcome.kind) {
+    case InstructionOutcome::Kind::kDone:
+      save.rax = outcome.code;
+      save.rflags = (save.rflags & ~kRflagsCarry) | (outcome.carry ? kRflagsCarry : 0);
+      if (decoded.instruction == Instruction::kRmpquery && outcome.code == SNP_OK) {
+        registers.rcx = outcome.size;
+        registers.rdx = outcome.attributes;
+      }
+      save.rip += decoded.size;
+      context.vmcb->control.interrupt_shadow = 0;
+      return std::nullopt;
+    case InstructionOutcome::Kind::kGeneralProtection:
+      Raise(context, kVectorGeneralProtection, 0);
+      return std::nullopt;
+    case InstructionOutcome::Kind::kPageFault:
+      save.cr2 = operands.address.raw();
+      Raise(context, kVectorPageFault, outcome.fault.error_code);
+      return std::nullopt;
+    case InstructionOutcome::Kind::kNestedFault:
+      if (outcome.fault.rmp == RmpFault::kNotValidated) {
+        save.cr2 = operands.address.raw();
+        return Reflect(context, SNP_EXIT_NOT_VALIDATED);
+      }
+      return Deny(context, outcome.fault.rmp, outcome.fault.page);
+  }
+  return std::nullopt;
+}
+
+Monitor::MaybeEnd Monitor::HandleCr0(VmplContext& context) {
+  VmcbSave& save = context.vmcb->save;
+  const Decoded decoded = DecodeAtRip(context);
+  uint64_t value = save.cr0;
+  if (decoded.instruction == Instruction::kMovToCr0) {
+    value = ReadRegister(context.live(), decoded.register_number);
+    if ((save.efer & kEferLongActive) == 0) {
+      value &= 0xffffffff;
+    }
+  } else if (decoded.instruction == Instruction::kClts) {
+    value &= ~kCr0TaskSwitched;
+  } else {
+    // LMSW, which nothing since the 80286 needs.
+    Raise(context, kVectorInvalidOpcode, std::nullopt);
+    return std::nullopt;
+  }
+  value |= kCr0ExtensionType;
+  const bool was_paging = (save.cr0 & kCr0Paging) != 0;
+  const bool is_paging = (value & kCr0Paging) != 0;
+  const bool enters_long_mode = !was_paging && is_paging && (save.efer & kEferLongEnable) != 0;
+  constexpr uint16_t kLongCode = 1 << 9;
+  if (value >> 32 != 0 || (is_paging && (value & kCr0Protection) == 0) ||
+      ((value & kCr0NotWriteThrough) != 0 && (value & kCr0CacheDisable) == 0) ||
+      (enters_long_mode && (save.cr4 & kCr4Pae) == 0) ||
+      (was_paging && !is_paging && (save.cs.attributes & kLongCode) != 0)) {
+    Raise(context, kVectorGeneralProtection, 0);
+    return std::nullopt;
+  }
+  save.cr0 = value;
+  if (enters_long_mode) {
+    save.efer |= kEferLongActive;
+  } else if (!is_paging) {
+    save.efer &= ~kEferLongActive;
+  }
+  save.rip += decoded.size;
+  context.vmcb->control.interrupt_shadow = 0;
+  return std::nullopt;
+}
+
+Monitor::MaybeEnd Monitor::WriteEfer(VmplContext& context, uint64_t value) {
+  VmcbSave& save = context.vmcb->save;
+  const uint64_t before = save.efer;
+  const bool is_paging = (save.cr0 & kCr0Paging) != 0;
+  if ((value & ~(kWritableEfer | SNP_EFER_SVME)) != 0 ||
+      (is_paging && ((value ^ before) & kEferLongEnable) != 0)) {
+    Raise(context, kVectorGeneralProtection, 0);
+    return std::nullopt;
+  }
+  save.efer = (value & ~kEferLongActive) | (before & kEferLongActive) | SNP_EFER_SVME;
+  save.rip += kMsrInstructionSize;
+  return std::nullopt;
+}
+
+Monitor::MaybeEnd Monitor::HandleMsr(VmplContext& context) {
+  ++counters_.served_msr;
+  VmcbSave& save = context.vmcb->save;
+  GeneralRegisters& registers = context.registers;
+  const auto number = static_cast<uint32_t>(registers.rcx);
+  context.vmcb->control.interrupt_shadow = 0;
+  if (context.vmcb->control.exit_info_1 == 1) {
+    const uint64_t value = (save.rax & 0xffffffff) | registers.rdx << 32;
+    if (number == kMsrEfer) {
+      return WriteEfer(context, value);
+    }
+    if (number == SNP_MSR_GHCB) {
+      context.ghcb_msr = value;
+      save.rip += kMsrInstructionSize;
+      return std::nullopt;
+    }
+    Raise(context, kVectorGeneralProtection, 0);
+    return std::nullopt;
+  }
+  uint64_t value = 0;
+  if (number == kMsrEfer) {
+    // Guests have no SVM of their own.
+    value = save.efer & ~SNP_EFER_SVME;
+  } else if (number == SNP_MSR_GHCB) {
+    value = context.ghcb_msr;
+  } else {
+    value = SNP_STATUS_SEV | SNP_STATUS_SEV_ES | context.sev_features << 2;
+  }
+  save.rax = value & 0xffffffff;
+  registers.rdx = value >> 32;
+  save.rip += kMsrInstructionSize;
+  return std::nullopt;
+}
+
+Monitor::MaybeEnd Monitor::HandleHypercall(VmplContext& context) {
+  VmcbSave& save = context.vmcb->save;
+  const Decoded decoded = DecodeAtRip(context);
+  if (decoded.instruction != Instruction::kVmgexit) {
+    return Reflect(context, SNP_EXIT_VMMCALL);
+  }
+  // Enclaves and programs have no business with the host.
+  if (save.cpl != 0) {
+    Raise(context, kVectorGeneralProtection, 0);
+    return std::nullopt;
+  }
+  save.rip += decoded.size;
+  context.vmcb->control.interrupt_shadow = 0;
+  const Host::Outcome outcome = host_.Call(context);
+  if (outcome.end.has_value()) {
+    return outcome.end;
+  }
+  if (outcome.run_vmpl.has_value()) {
+    SwitchTo(*outcome.run_vmpl);
+  }
+  return std::nullopt;
+}
+
+Monitor::MaybeEnd Monitor::HandleNestedFault(VmplContext& context) {
+  ++counters_.nested_faults;
+  const VmcbControl& control = context.vmcb->control;
+  VmcbSave& save = context.vmcb->save;
+  const uint64_t info = control.exit_info_1;
+  const uint64_t address = control.exit_info_2;
+  const Page page = (address & (kEncryptionBit - 1)) >> kPageShift;
+  const bool is_paging = (save.cr0 & kCr0Paging) != 0;
+  const bool has_bit = !is_paging || (address & kEncryptionBit) != 0;
+  const bool is_implicit = (info & (kNpfTableWalk | kNpfFetch)) != 0;
+  const AccessKind kind = (info & kNpfFetch) != 0   ? AccessKind::kExecute
+                          : (info & kNpfWrite) != 0 ? AccessKind::kWrite
+                                                    : AccessKind::kRead;
+  if (!rmp_.IsRam(page)) {
+    const bool is_monitor = page >= PageOf(kGuestEnd) && page < kRamSize >> kPageShift;
+    if (is_monitor || is_implicit || has_bit) {
+      return Deny(context, RmpFault::kNotRam, page);
+    }
+    // Device memory: the guest decodes the access and asks its host.
+    return Reflect(context, SNP_EXIT_NPF);
+  }
+  const RmpFault fault = rmp_.Check(page, context.vmpl, has_bit || is_implicit, kind);
+  switch (fault) {
+    case RmpFault::kNone:
+      // The tables had less than the RMP allows, by our own doing or because only now it is known
+      // what the access is for.
+      if (!has_bit && is_implicit) {
+        tables_.AllowImplicitPrivate(context.vmpl, page);
+      } else {
+        tables_.PageChanged(page);
+      }
+      return std::nullopt;
+    case RmpFault::kNotValidated:
+      // A processor names the address that the instruction used; this is where it led.
+      save.cr2 = page << kPageShift | (address & kPageMask);
+      return Reflect(context, SNP_EXIT_NOT_VALIDATED);
+    case RmpFault::kNotRam:
+    case RmpFault::kNotAssigned:
+    case RmpFault::kAssigned:
+    case RmpFault::kRights:
+      break;
+  }
+  return Deny(context, fault, page);
+}
+
+Monitor::MaybeEnd Monitor::Reflect(VmplContext& context, uint64_t code) {
+  switch (code) {
+    case SNP_EXIT_CPUID:
+      ++counters_.reflected_cpuid;
+      break;
+    case SNP_EXIT_IOIO:
+      ++counters_.reflected_io;
+      break;
+    case SNP_EXIT_MSR:
+      ++counters_.reflected_msr;
+      break;
+    default:
+      ++counters_.reflected_other;
+      break;
+  }
+  VmcbSave& save = context.vmcb->save;
+  const Result<void, SpaceFault> result = DeliverVc(Space(context), save, code);
+  context.vmcb->control.interrupt_shadow = 0;
+  if (!result.ok()) {
+    LOG(kError, "VMPL", context.vmpl, ": #VC ", Hex{code}, " at ", Hex{save.rip}, " cr2 ",
+        Hex{save.cr2}, " cannot be delivered");
+    return End{.kind = End::Kind::kShutdown, .vmpl = context.vmpl, .details = {save.rip, save.cr2}};
+  }
+  return std::nullopt;
+}
+
+// On a processor the host gets a nested page fault that it cannot resolve. Most hosts end the
+// guest. This one does so for VMPL0, whose memory is nobody's to take away; a lower VMPL gets #GP,
+// so that Linux lives on and says what happened.
+Monitor::MaybeEnd Monitor::Deny(VmplContext& context, RmpFault fault, Page page) {
+  const VmcbControl& control = context.vmcb->control;
+  const VmcbSave& save = context.vmcb->save;
+  ++counters_.denied;
+  if (counters_.denied <= kMaxDeniedLines) {
+    LOG(kWarning, "denied: VMPL", context.vmpl, " reached for ", FaultName(fault), ": ",
+        Hex{page << kPageShift}, " info ", Hex{control.exit_info_1}, " rip ", Hex{save.rip});
+  }
+  const bool cannot_continue =
+      (control.exit_int_info & kEventValid) != 0 ||
+      (control.exit_code == SNP_EXIT_NPF && (control.exit_info_1 & kNpfTableWalk) != 0);
+  if (context.vmpl == 0 || cannot_continue) {
+    return End{.kind = End::Kind::kAccess,
+               .vmpl = context.vmpl,
+               .details = {save.rip, page << kPageShift}};
+  }
+  Raise(context, kVectorGeneralProtection, 0);
+  return std::nullopt;
+}
+
+void LogEnd(const End& end) {
+  switch (end.kind) {
+    case End::Kind::kPort:
+      LOG(kNotice, "end: ", PortName(end.port), " by VMPL", end.vmpl, ", port ", Hex{end.port},
+          " value ", Hex{end.value});
+      return;
+    case End::Kind::kTerminated:
+      LOG(kNotice, "end: VMPL", end.vmpl, " terminated itself, set ", end.details[0], " reason ",
+          Hex{end.details[1]});
+      return;
+    case End::Kind::kShutdown:
+      LOG(kNotice, "end: VMPL", end.vmpl, " shut down (triple fault), rip ", Hex{end.details[0]},
+          " cr2 ", Hex{end.details[1]});
+      return;
+    case End::Kind::kHalted:
+      LOG(kNotice, "end: VMPL", end.vmpl, " halted for ever, rip ", Hex{end.details[0]});
+      return;
+    case End::Kind::kAccess:
+      LOG(kNotice, "end: VMPL", end.vmpl, " cannot continue without ", Hex{end.details[1]},
+          ", rip ", Hex{end.details[0]});
+      return;
+    case End::Kind::kState:
+      LOG(kNotice, "end: the processor refuses the state of VMPL", end.vmpl, ", rip ",
+          Hex{end.details[0]}, " cr0 ", Hex{end.details[1]});
+      return;
+    case End::Kind::kMonitor:
+      LOG(kNotice, "end: the monitor found a fault of its own, VMPL", end.vmpl);
+      return;
+  }
+}
+
+}  // namespace nsgx::emu

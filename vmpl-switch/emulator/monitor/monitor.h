@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include "vmpl-switch/emulator/firmware/secure_processor.h"
+#include "vmpl-switch/emulator/monitor/counters.h"
+#include "vmpl-switch/emulator/monitor/exits.h"
+#include "vmpl-switch/emulator/monitor/hardware.h"
+#include "vmpl-switch/emulator/monitor/host.h"
+#include "vmpl-switch/emulator/monitor/nested_tables.h"
+#include "vmpl-switch/emulator/monitor/paranoia.h"
+#include "vmpl-switch/emulator/monitor/snp_instructions.h"
+#include "vmpl-switch/emulator/monitor/vmpl_context.h"
+
+namespace nsgx::emu {
+
+// Bitmaps of what exits, page-aligned and for ever.
+struct InterceptMaps {
+  alignas(kPageSize) uint8_t msr[8192];
+  alignas(kPageSize) uint8_t all_ports[12288];
+  alignas(kPageSize) uint8_t guarded_ports[12288];
+};
+struct VmcbPages {
+  Vmcb pages[kVmpls];
+};
+
+// Plays processor, firmware and host for one virtual processor with several VMPLs.
+class Monitor {
+ public:
+  Monitor(Hardware& hardware, const GuestMemory& memory, Rmp& rmp, NestedTables& tables,
+          firmware::SecureProcessor& firmware, Paranoia& paranoia, InterceptMaps& maps,
+          VmcbPages& vmcbs);
+
+  // Starts VMPL0 with the state in `vmsa`, a page that no guest can reach, and runs the machine to
+  // its end.
+  End Run(snp_vmsa& vmsa);
+
+  const Counters& counters() const { return counters_; }
+
+ private:
+  using MaybeEnd = std::optional<End>;
+
+  VmplContext& current() { return contexts_[current_]; }
+  GuestSpace Space(VmplContext& context) {
+    return GuestSpace(memory_, rmp_, context.vmpl, context.vmcb->save);
+  }
+
+  void PrepareVmcb(VmplContext& context);
+  void Load(VmplContext& context);
+  void SwitchTo(unsigned vmpl);
+  // Leaves the run in `current`; an end when there is no way in.
+  MaybeEnd Enter();
+  MaybeEnd HandleExit();
+
+  void HandleInterrupt(VmplContext& context);
+  MaybeEnd HandleInvalidOpcode(VmplContext& context);
+  MaybeEnd HandleSnpInstruction(VmplContext& context, const Decoded& decoded);
+  MaybeEnd HandleCr0(VmplContext& context);
+  MaybeEnd HandleMsr(VmplContext& context);
+  MaybeEnd HandleHypercall(VmplContext& context);
+  MaybeEnd HandleNestedFault(VmplContext& context);
+
+  MaybeEnd Reflect(VmplContext& context, uint64_t code);
+  MaybeEnd Deny(VmplContext& context, RmpFault fault, Page page);
+  void Raise(VmplContext& context, uint32_t vector, std::optional<uint32_t> error_code);
+  Decoded DecodeAtRip(VmplContext& context);
+  MaybeEnd WriteEfer(VmplContext& context, uint64_t value);
+
+  Hardware& hardware_;
+  const GuestMemory& memory_;
+  Rmp& rmp_;
+  NestedTables& tables_;
+  Paranoia& paranoia_;
+  InterceptMaps& maps_;
+  Contexts contexts_ = {};
+  Counters counters_ = {};
+  Host host_;
+  unsigned current_ = 0;
+  // A device wants VMPL1, and VMPL0 has been told; it is not asked again until VMPL1 has run.
+  bool device_waits_ = false;
+};
+
+// Writes one line that says why the machine ended.
+void LogEnd(const End& end);
+
+}  // namespace nsgx::emu

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vmpl-switch/emulator/monitor/nested_tables.h"
+
+namespace nsgx::emu {
+namespace {
+
+constexpr uint64_t kTable = kLeafPresent | kLeafWrite | kLeafUser;
+constexpr uint64_t kGigabyteLeaf = kTable | 1 << 7;
+constexpr uint64_t kGigabyte = uint64_t{1} << 30;
+constexpr uint64_t kRootShift = 39;
+
+// Tables lie in memory that is mapped at its own address.
+uint64_t TableEntry(const uint64_t* table) { return reinterpret_cast<uintptr_t>(table) | kTable; }
+
+}  // namespace
+
+void NestedTables::Initialize(unsigned vmpl, VmplTables& tables, bool sees_devices) {
+  Set& set = sets_[vmpl];
+  set.tables = &tables;
+  set.sees_devices = sees_devices;
+  for (VmplTables::ViewTables& view : tables.views) {
+    for (uint64_t i = 0; i < VmplTables::kEntries; ++i) {
+      view.directory[i] = TableEntry(&view.leaves[i * VmplTables::kEntries]);
+    }
+    view.pointers[0] = TableEntry(view.directory);
+  }
+  VmplTables::ViewTables& shared = tables.views[static_cast<size_t>(View::kShared)];
+  VmplTables::ViewTables& own = tables.views[static_cast<size_t>(View::kPrivate)];
+  if (sees_devices) {
+    for (uint64_t i = 1; i < VmplTables::kEntries; ++i) {
+      shared.pointers[i] = i * kGigabyte | kGigabyteLeaf;
+    }
+  }
+  tables.root[0] = TableEntry(shared.pointers);
+  tables.root[kEncryptionBit >> kRootShift] = TableEntry(own.pointers);
+  tables.unpaged_root[0] = TableEntry(own.pointers);
+  if (sees_devices) {
+    ShowFirmwareTables(kHoleBegin, kHoleEnd);
+  }
+}
+
+void NestedTables::ShowFirmwareTables(GuestPhys begin, GuestPhys end) {
+  for (Set& set : sets_) {
+    if (set.tables == nullptr || !set.sees_devices) {
+      continue;
+    }
+    for (Page page = PageOf(begin); page < PageOf(end); ++page) {
+      CHECK(!rmp_.IsRam(page) && page < VmplTables::kLeaves);
+      for (VmplTables::ViewTables& view : set.tables->views) {
+        view.leaves[page] = page << kPageShift | kTable;
+      }
+    }
+  }
+}
+
+uint64_t NestedTables::MakeLeaf(Page page, const PageAccess& access) {
+  if (!access.can_read) {
+    return 0;
+  }
+  return page << kPageShift | kLeafPresent | kLeafUser | (access.can_write ? kLeafWrite : 0) |
+         (access.can_execute ? 0 : kLeafNoExecute);
+}
+
+PageAccess NestedTables::AccessOf(uint64_t leaf) {
+  if ((leaf & kLeafPresent) == 0) {
+    return {};
+  }
+  return {.can_read = true,
+          .can_write = (leaf & kLeafWrite) != 0,
+          .can_execute = (leaf & kLeafNoExecute) == 0};
+}
+
+PageAccess NestedTables::Wanted(unsigned vmpl, View view, Page page) const {
+  return view == View::kPrivate ? rmp_.PrivateAccess(page, vmpl) : rmp_.SharedAccess(page);
+}
+
+void NestedTables::Update(Set& set, View view, Page page, const PageAccess& access) {
+  uint64_t& leaf = set.tables->views[static_cast<size_t>(view)].leaves[page];
+  const PageAccess before = AccessOf(leaf);
+  if ((leaf & kLeafDirty) != 0) {
+    rmp_.MarkWritten(page);
+    leaf &= ~kLeafDirty;
+    // The processor sets the bit again only if it forgets that it was set.
+    ++set.generation;
+  }
+  if (before == access) {
+    return;
+  }
+  const bool loses = (before.can_read && !access.can_read) ||
+                     (before.can_write && !access.can_write) ||
+                     (before.can_execute && !access.can_execute);
+  leaf = MakeLeaf(page, access);
+  if (loses) {
+    ++set.generation;
+  }
+}
+
+void NestedTables::PageChanged(Page page) {
+  for (unsigned vmpl = 0; vmpl < kVmpls; ++vmpl) {
+    if (sets_[vmpl].tables == nullptr) {
+      continue;
+    }
+    for (View view : {View::kShared, View::kPrivate}) {
+      Update(sets_[vmpl], view, page, Wanted(vmpl, view, page));
+    }
+  }
+}
+
+void NestedTables::RefreshAll() {
+  for (Page page = 0; page < rmp_.pages(); ++page) {
+    if (rmp_.IsRam(page)) {
+      PageChanged(page);
+    }
+  }
+}
+
+uint64_t NestedTables::Root(unsigned vmpl, bool is_paging) const {
+  const VmplTables& tables = *sets_[vmpl].tables;
+  return reinterpret_cast<uintptr_t>(is_paging ? tables.root : tables.unpaged_root);
+}
+
+void NestedTables::AllowImplicitPrivate(unsigned vmpl, Page page) {
+  Update(sets_[vmpl], View::kShared, page, rmp_.PrivateAccess(page, vmpl));
+}
+
+bool NestedTables::Agrees(Page page) const {
+  if (!rmp_.IsRam(page)) {
+    return true;
+  }
+  for (unsigned vmpl = 0; vmpl < kVmpls; ++vmpl) {
+    if (sets_[vmpl].tables == nullptr) {
+      continue;
+    }
+    for (View view : {View::kShared, View::kPrivate}) {
+      const uint64_t item = leaf(vmpl, view, page);
+      const PageAccess access = AccessOf(item);
+      const bool is_implicit = view == View::kShared && access == rmp_.PrivateAccess(page, vmpl);
+      if (access.can_read && access != Wanted(vmpl, view, page) && !is_implicit) {
+        return false;
+      }
+      if (access.can_read && (item & 0x000ffffffffff000) != page << kPageShift) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
+void NestedTables::Forget(unsigned vmpl, View view, Page page) {
+  Update(sets_[vmpl], view, page, {});
+}
+
+}  // namespace nsgx::emu

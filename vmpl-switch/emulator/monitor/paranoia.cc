@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vmpl-switch/emulator/monitor/paranoia.h"
+
+#include "base/core/log.h"
+
+namespace nsgx::emu {
+namespace {
+
+constexpr uint64_t kPagesPerEntry = 256;
+constexpr uint64_t kForgottenPerEntry = 16;
+
+}  // namespace
+
+// xorshift: the same sequence every time, so that a run can be repeated.
+uint64_t Paranoia::NextRandom() {
+  random_ ^= random_ << 13;
+  random_ ^= random_ >> 7;
+  random_ ^= random_ << 17;
+  return random_;
+}
+
+bool Paranoia::BeforeEntry(NestedTables& tables, const Rmp& rmp, unsigned vmpl) {
+  if (!is_on_) {
+    return true;
+  }
+  ++entries_;
+  for (uint64_t i = 0; i < kPagesPerEntry; ++i) {
+    if (!tables.Agrees(next_page_)) {
+      LOG(kError, "paranoia: nested tables and RMP disagree about page ", Hex{next_page_});
+      return false;
+    }
+    next_page_ = (next_page_ + 1) % rmp.pages();
+    ++checked_;
+  }
+  for (uint64_t i = 0; i < kForgottenPerEntry; ++i) {
+    const Page page = NextRandom() % rmp.pages();
+    if (rmp.IsRam(page)) {
+      tables.Forget(vmpl, (random_ & 1 << 20) != 0 ? View::kPrivate : View::kShared, page);
+      ++forgotten_;
+    }
+  }
+  return true;
+}
+
+}  // namespace nsgx::emu

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+
+#include "vmpl-switch/emulator/monitor/events.h"
+#include "vmpl-switch/emulator/monitor/memory.h"
+#include "vmpl-switch/emulator/monitor/registers.h"
+#include "vmpl-switch/emulator/monitor/vmcb.h"
+
+namespace nsgx::emu {
+
+// One virtual processor as one VMPL has it.
+struct VmplContext {
+  unsigned vmpl = 0;
+  Vmcb* vmcb = nullptr;
+  GeneralRegisters registers = {};
+  FxState fx = {};
+  std::array<uint64_t, 4> dr = {};
+  uint64_t tsc_aux = 0;
+
+  // Where the state is while another VMPL runs: private memory of the guest's, or for the state of
+  // the launch a page that no guest has.
+  snp_vmsa* vmsa = nullptr;
+  std::optional<Page> vmsa_page;
+
+  uint64_t sev_features = 0;
+  uint64_t ghcb_msr = 0;
+  std::optional<uint64_t> registered_ghcb;
+  std::optional<Page> doorbell;
+
+  PendingEvents pending;
+  uint64_t entered_generation = 0;
+
+  LiveState live() {
+    return {
+        .save = &vmcb->save, .registers = &registers, .fx = &fx, .dr = &dr, .tsc_aux = &tsc_aux};
+  }
+};
+
+// How the machine ends.
+struct End {
+  enum class Kind : uint8_t {
+    kPort,        // the guest wrote to a port that ends it: power-off, reset, debug exit
+    kTerminated,  // the guest asked its host to end it
+    kShutdown,    // triple fault
+    kHalted,      // nothing will ever wake it
+    kAccess,      // it cannot go on: VMPL0 reached for what it does not have
+    kState,       // the processor refuses its state
+    kMonitor,     // a fault of ours, found by our own checks
+  };
+  Kind kind;
+  unsigned vmpl = 0;
+  uint16_t port = 0;
+  uint8_t size = 0;
+  uint32_t value = 0;
+  uint64_t details[2] = {};
+};
+
+}  // namespace nsgx::emu
