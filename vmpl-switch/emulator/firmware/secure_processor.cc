@@ -2,30 +2,33 @@
 #include "vmpl-switch/emulator/firmware/secure_processor.h"
 
 #include "base/core/bytes.h"
+#include "base/core/check.h"
 #include "base/core/mem_raw.h"
 #include "base/crypto/aes_gcm.h"
 #include "base/crypto/hkdf.h"
 #include "base/crypto/secure_zero.h"
+#include "vmpl-switch/abi/snp_report.h"
 #include "vmpl-switch/emulator/chip/chip.h"
 #include "vmpl-switch/emulator/chip/sim_chip.h"
+#include "vmpl-switch/emulator/firmware/derived_key.h"
 
 namespace nsgx::firmware {
 namespace {
 
-static_assert(sizeof(snp_message_header) == SNP_MESSAGE_HEADER_SIZE);
-static_assert(chip::kReportSize == SNP_REPORT_SIZE);
-
 constexpr uint8_t kHeaderVersion = 1;
 constexpr uint8_t kMessageVersion = 1;
-constexpr uint32_t kSecretsVersion = 3;
 constexpr size_t kMaxPayload = kPageSize - SNP_MESSAGE_HEADER_SIZE;
-constexpr uint32_t kLowestVmpl = 3;
-// key_select of a report request: 0 and 1 the chip's own key. There is no VLEK here.
-constexpr uint32_t kKeySelectMask = 3;
-constexpr uint32_t kKeySelectVcek = 1;
-constexpr uint64_t kKnownKeyFields = SNP_KEY_FIELD_POLICY | SNP_KEY_FIELD_IMAGE_ID |
-                                     SNP_KEY_FIELD_FAMILY_ID | SNP_KEY_FIELD_MEASUREMENT |
-                                     SNP_KEY_FIELD_GUEST_SVN | SNP_KEY_FIELD_TCB;
+// Of the version numbers in a policy. The ABI is older than the firmware that implements it.
+constexpr uint32_t kAbiMajor = chip::kSimFirmwareVersion[2];
+constexpr uint32_t kAbiMinor = chip::kSimFirmwareVersion[1];
+
+constexpr uint32_t kSecretsVersion = 3;
+constexpr uint32_t kKeySelectVlek = 2;  // which the chip does not have: 0 and 1 are both its VCEK
+
+static_assert(sizeof(snp_message_header) == SNP_MESSAGE_HEADER_SIZE);
+static_assert(sizeof(snp_report_request) == 96 && sizeof(snp_report_response) == 0x4c0);
+static_assert(sizeof(snp_key_request) == 32 && sizeof(snp_key_response) == 64);
+static_assert(sizeof(snp_secrets) == kPageSize);
 
 using Nonce = std::array<std::byte, AesGcm256::kNonceSize>;
 
@@ -35,187 +38,198 @@ Nonce NonceOf(uint64_t sequence) {
   return nonce;
 }
 
-std::span<const std::byte> AuthenticatedPart(const snp_message_header& header) {
+std::span<const std::byte> AdditionalOf(const snp_message_header& header) {
   return BytesOf(header).subspan(SNP_MESSAGE_AAD_OFFSET);
 }
 
-// What a derived key follows from, besides the chip. Fields that were not asked for are zero.
-struct KeyContext {
-  uint64_t fields;
-  uint64_t policy;
-  uint64_t tcb;
-  uint32_t root_key;
-  uint32_t vmpl;
-  uint32_t guest_svn;
-  uint32_t reserved;
-  std::byte measurement[48];
-  std::byte family_id[16];
-  std::byte image_id[16];
-};
+template <size_t size>
+bool IsZero(const uint8_t (&bytes)[size]) {
+  uint8_t sum = 0;
+  for (uint8_t byte : bytes) {
+    sum |= byte;
+  }
+  return sum == 0;
+}
+
+bool HeaderMakesSense(const snp_message_header& header) {
+  return header.algorithm == SNP_MESSAGE_AES_256_GCM && header.header_version == kHeaderVersion &&
+         header.header_size == SNP_MESSAGE_HEADER_SIZE && header.version == kMessageVersion &&
+         header.payload_size <= kMaxPayload && header.vmpck < SNP_VMPCK_COUNT &&
+         header.reserved0 == 0 && header.reserved1 == 0 && IsZero(header.reserved2);
+}
 
 }  // namespace
 
-Result<void> SecureProcessor::Launch(const LaunchState& state, Drbg& random) {
-  state_ = state;
-  TRY(random.Generate(report_id_));
-  for (Channel& channel : channels_) {
-    channel.count = 0;
-    TRY(random.Generate(channel.key));
+// What a response says.
+struct SecureProcessor::Payload {
+  uint8_t type = 0;
+  uint16_t size = 0;
+  union {
+    snp_report_response report;
+    snp_key_response key;
+  };
+};
+
+FirmwareStatus SecureProcessor::StartLaunch(uint64_t policy,
+                                            std::span<const std::byte, kEntropySize> entropy) {
+  if (state_ != State::kNew) {
+    return FirmwareStatus::kInvalidGuestState;
   }
-  return {};
+  const uint32_t major = SNP_POLICY_ABI_MAJOR(policy);
+  const bool is_too_new =
+      major > kAbiMajor || (major == kAbiMajor && SNP_POLICY_ABI_MINOR(policy) > kAbiMinor);
+  if ((policy & SNP_POLICY_MUST_BE_ONE) == 0 || (policy & SNP_POLICY_MIGRATION) != 0 ||
+      is_too_new) {
+    return FirmwareStatus::kPolicyFailure;
+  }
+  policy_ = policy;
+  // All sizes are far below what HKDF can give.
+  Hkdf(entropy, {}, BytesOf("VMPCK"), std::as_writable_bytes(std::span(keys_))).value();
+  Hkdf(entropy, {}, BytesOf("report id"), report_id_).value();
+  state_ = State::kLaunching;
+  return FirmwareStatus::kSuccess;
 }
 
-void SecureProcessor::FillSecrets(snp_secrets& page) const {
-  page = {};
-  page.version = kSecretsVersion;
-  for (unsigned vmpl = 0; vmpl < channels_.size(); ++vmpl) {
-    __builtin_memcpy(page.vmpck[vmpl], channels_[vmpl].key.data(), channels_[vmpl].key.size());
+FirmwareStatus SecureProcessor::WriteSecrets(std::span<std::byte, kPageSize> page) const {
+  if (state_ != State::kLaunching) {
+    return FirmwareStatus::kInvalidGuestState;
   }
+  FillOnce(page.data(), std::byte{0}, page.size());
+  auto& secrets = *reinterpret_cast<snp_secrets*>(page.data());
+  secrets.version = kSecretsVersion;
+  secrets.family_model_stepping = uint32_t{chip::kSimCpuidFamily} << 16 |
+                                  uint32_t{chip::kSimCpuidModel} << 8 | chip::kSimCpuidStepping;
+  static_assert(sizeof(secrets.vmpck) == sizeof(keys_));
+  __builtin_memcpy(secrets.vmpck, keys_.data(), sizeof(keys_));
+  return FirmwareStatus::kSuccess;
 }
 
-uint32_t SecureProcessor::MakeReport(unsigned vmpl, std::span<const std::byte> payload,
-                                     snp_report_response& answer) const {
-  const auto request = ByteReader(payload).ReadObject<snp_report_request>();
-  if (!request.ok() || payload.size() != sizeof(snp_report_request) ||
-      request.value().vmpl < vmpl || request.value().vmpl > kLowestVmpl) {
-    return SNP_STATUS_INVALID_PARAMETER;
+FirmwareStatus SecureProcessor::FinishLaunch(std::span<const std::byte, kDigestSize> digest) {
+  if (state_ != State::kLaunching) {
+    return FirmwareStatus::kInvalidGuestState;
   }
-  if ((request.value().key_select & kKeySelectMask) > kKeySelectVcek) {
-    return SNP_STATUS_INVALID_KEY;
-  }
-  chip::ReportFields fields;
-  fields.measurement = state_.measurement;
-  fields.vmpl = request.value().vmpl;
-  fields.guest_svn = state_.guest_svn;
-  fields.policy = state_.policy;
-  fields.family_id = state_.family_id;
-  fields.image_id = state_.image_id;
-  fields.report_id = report_id_;
-  const snp_report_request& values = request.value();
-  if (!chip::MakeReport(fields, std::as_bytes(std::span(values.report_data)),
-                        std::as_writable_bytes(std::span(answer.report)))
-           .ok()) {
-    return SNP_STATUS_INVALID_PARAMETER;
-  }
-  answer.report_size = SNP_REPORT_SIZE;
-  return SNP_STATUS_MESSAGE_OK;
+  __builtin_memcpy(digest_.data(), digest.data(), digest.size());
+  state_ = State::kRunning;
+  return FirmwareStatus::kSuccess;
 }
 
-uint32_t SecureProcessor::MakeKey(unsigned vmpl, std::span<const std::byte> payload,
-                                  snp_key_response& answer) const {
-  const auto result = ByteReader(payload).ReadObject<snp_key_request>();
-  // Newer guests send eight bytes more, for a field that this firmware does not know.
-  if (!result.ok() || payload.size() > sizeof(snp_key_request) + sizeof(uint64_t)) {
-    return SNP_STATUS_INVALID_PARAMETER;
+FirmwareStatus SecureProcessor::Exchange(std::span<const std::byte, kPageSize> request,
+                                         std::span<std::byte, kPageSize> response) {
+  if (state_ != State::kRunning) {
+    return FirmwareStatus::kInvalidGuestState;
   }
-  const snp_key_request& request = result.value();
-  uint64_t own_tcb;
-  __builtin_memcpy(&own_tcb, chip::kSimTcb, sizeof(own_tcb));
-  if (request.root_key > 1 || (request.fields & ~kKnownKeyFields) != 0 || request.vmpl < vmpl ||
-      request.vmpl > kLowestVmpl || request.guest_svn > state_.guest_svn) {
-    return SNP_STATUS_INVALID_PARAMETER;
+  CopyOnce(request_.data(), request.data(), request.size());
+  snp_message_header header;
+  __builtin_memcpy(&header, request_.data(), sizeof(header));
+  if (!HeaderMakesSense(header)) {
+    return FirmwareStatus::kInvalidParameter;
   }
-  for (unsigned byte = 0; byte < sizeof(own_tcb); ++byte) {
-    if ((request.tcb >> (8 * byte) & 0xff) > (own_tcb >> (8 * byte) & 0xff)) {
-      return SNP_STATUS_INVALID_PARAMETER;
-    }
+  uint64_t& last = sequences_[header.vmpck];
+  if (last > ~uint64_t{0} - 2) {
+    return FirmwareStatus::kAeadOverflow;
   }
-  KeyContext context = {};
-  context.fields = request.fields;
-  context.root_key = request.root_key;
-  context.vmpl = request.vmpl;
-  if ((request.fields & SNP_KEY_FIELD_POLICY) != 0) {
-    context.policy = state_.policy;
+  if (header.sequence != last + 1) {
+    return FirmwareStatus::kInvalidParameter;
   }
-  if ((request.fields & SNP_KEY_FIELD_IMAGE_ID) != 0) {
-    __builtin_memcpy(context.image_id, state_.image_id.data(), sizeof(context.image_id));
+  const Result<AesGcm256> gcm = AesGcm256::Make(keys_[header.vmpck]);
+  if (!gcm.ok()) {
+    return FirmwareStatus::kHardwarePlatform;
   }
-  if ((request.fields & SNP_KEY_FIELD_FAMILY_ID) != 0) {
-    __builtin_memcpy(context.family_id, state_.family_id.data(), sizeof(context.family_id));
-  }
-  if ((request.fields & SNP_KEY_FIELD_MEASUREMENT) != 0) {
-    __builtin_memcpy(context.measurement, state_.measurement.data(), sizeof(context.measurement));
-  }
-  if ((request.fields & SNP_KEY_FIELD_GUEST_SVN) != 0) {
-    context.guest_svn = request.guest_svn;
-  }
-  if ((request.fields & SNP_KEY_FIELD_TCB) != 0) {
-    context.tcb = request.tcb;
-  }
-  // The same on every machine that runs this emulator: there is no chip that could keep a secret.
-  if (!Hkdf(BytesOf(chip::kSimChipId), BytesOf("NSGX simulated derived key"), BytesOf(context),
-            std::as_writable_bytes(std::span(answer.key)))
-           .ok()) {
-    return SNP_STATUS_INVALID_PARAMETER;
-  }
-  return SNP_STATUS_MESSAGE_OK;
-}
-
-uint32_t SecureProcessor::Handle(std::span<const std::byte, kPageSize> request,
-                                 std::span<std::byte, kPageSize> response) {
-  FillOnce(response.data(), std::byte{0}, response.size());
-  const auto header = ByteReader(request).ReadObject<snp_message_header>().value();
-  if (header.algorithm != SNP_MESSAGE_AES_256_GCM || header.header_version != kHeaderVersion ||
-      header.header_size != SNP_MESSAGE_HEADER_SIZE || header.version != kMessageVersion ||
-      header.payload_size == 0 || header.payload_size > kMaxPayload ||
-      header.vmpck >= channels_.size()) {
-    return kFirmwareInvalidParameter;
-  }
-  const unsigned vmpl = header.vmpck;
-  Channel& channel = channels_[vmpl];
-  if (header.sequence != channel.count + 1 || header.sequence > UINT64_MAX - 2) {
-    return kFirmwareInvalidParameter;
-  }
-  const Result<AesGcm256> gcm = AesGcm256::Make(channel.key);
   std::array<std::byte, AesGcm256::kTagSize> tag;
   __builtin_memcpy(tag.data(), header.tag, tag.size());
-  std::array<std::byte, kMaxPayload> payload;
-  const std::span<std::byte> text = std::span(payload).first(header.payload_size);
-  if (!gcm.ok() ||
-      !gcm.value()
-           .Open(NonceOf(header.sequence), AuthenticatedPart(header),
-                 request.subspan(SNP_MESSAGE_HEADER_SIZE, header.payload_size), tag, text)
-           .ok()) {
-    return kFirmwareInvalidParameter;
+  const std::span<std::byte> text =
+      std::span(request_).subspan(SNP_MESSAGE_HEADER_SIZE, header.payload_size);
+  if (!gcm.value().Open(NonceOf(header.sequence), AdditionalOf(header), text, tag, text).ok()) {
+    return FirmwareStatus::kBadMeasurement;
   }
 
-  snp_report_response report = {};
-  snp_key_response key = {};
-  std::span<const std::byte> answer;
-  snp_message_header reply = {};
+  Payload payload;
+  const FirmwareStatus status = Answer(header, text, payload);
+  if (status != FirmwareStatus::kSuccess) {
+    return status;
+  }
+  // Everything but type, size and number is as in the request.
+  header.sequence = last + 2;
+  header.type = payload.type;
+  header.payload_size = payload.size;
+  const std::span<const std::byte> plaintext =
+      std::as_bytes(std::span(&payload.report, 1)).first(payload.size);
+  FillOnce(response_.data(), std::byte{0}, response_.size());
+  const AesGcm256::Tag response_tag =
+      gcm.value()
+          .Seal(NonceOf(header.sequence), AdditionalOf(header), plaintext,
+                std::span(response_).subspan(SNP_MESSAGE_HEADER_SIZE, payload.size))
+          .value();
+  SecureZero(MutableBytesOf(payload.report));
+  __builtin_memset(header.tag, 0, sizeof(header.tag));
+  __builtin_memcpy(header.tag, response_tag.data(), response_tag.size());
+  __builtin_memcpy(response_.data(), &header, sizeof(header));
+  last += 2;
+  CopyOnce(response.data(), response_.data(), response_.size());
+  return FirmwareStatus::kSuccess;
+}
+
+FirmwareStatus SecureProcessor::Answer(const snp_message_header& header,
+                                       std::span<const std::byte> request, Payload& payload) const {
+  ByteReader reader(request);
+  __builtin_memset(&payload.report, 0, sizeof(payload.report));
   switch (header.type) {
-    case SNP_MESSAGE_REPORT_REQUEST:
-      report.status = MakeReport(vmpl, text, report);
-      reply.type = SNP_MESSAGE_REPORT_RESPONSE;
-      answer = BytesOf(report);
-      break;
-    case SNP_MESSAGE_KEY_REQUEST:
-      key.status = MakeKey(vmpl, text, key);
-      reply.type = SNP_MESSAGE_KEY_RESPONSE;
-      answer = BytesOf(key);
-      break;
+    case SNP_MESSAGE_REPORT_REQUEST: {
+      if (request.size() != sizeof(snp_report_request)) {
+        return FirmwareStatus::kInvalidParameter;
+      }
+      payload.type = SNP_MESSAGE_REPORT_RESPONSE;
+      payload.size = sizeof(payload.report);
+      return AnswerReport(reader.ReadObject<snp_report_request>().value(), header.vmpck,
+                          payload.report);
+    }
+    case SNP_MESSAGE_KEY_REQUEST: {
+      if (request.size() != sizeof(snp_key_request)) {
+        return FirmwareStatus::kInvalidParameter;
+      }
+      payload.type = SNP_MESSAGE_KEY_RESPONSE;
+      payload.size = sizeof(payload.key);
+      return AnswerKey(reader.ReadObject<snp_key_request>().value(), header.vmpck, payload.key);
+    }
     default:
-      return kFirmwareInvalidParameter;
+      return FirmwareStatus::kInvalidParameter;
   }
+}
 
-  reply.sequence = header.sequence + 1;
-  reply.algorithm = SNP_MESSAGE_AES_256_GCM;
-  reply.header_version = kHeaderVersion;
-  reply.header_size = SNP_MESSAGE_HEADER_SIZE;
-  reply.version = kMessageVersion;
-  reply.payload_size = static_cast<uint16_t>(answer.size());
-  reply.vmpck = header.vmpck;
-  const Result<AesGcm256::Tag> reply_tag =
-      gcm.value().Seal(NonceOf(reply.sequence), AuthenticatedPart(reply), answer,
-                       response.subspan(SNP_MESSAGE_HEADER_SIZE, answer.size()));
-  SecureZero(MutableBytesOf(key));
-  if (!reply_tag.ok()) {
-    return kFirmwareInvalidParameter;
+FirmwareStatus SecureProcessor::AnswerReport(const snp_report_request& request, uint32_t vmpl,
+                                             snp_report_response& response) const {
+  if (request.vmpl < vmpl || request.vmpl >= SNP_VMPCK_COUNT ||
+      request.key_select > kKeySelectVlek || !IsZero(request.reserved)) {
+    response.status = SNP_STATUS_INVALID_PARAMETER;
+    return FirmwareStatus::kSuccess;
   }
-  __builtin_memcpy(reply.tag, reply_tag.value().data(), reply_tag.value().size());
-  __builtin_memcpy(response.data(), &reply, sizeof(reply));
-  channel.count = reply.sequence;
-  return kFirmwareOk;
+  if (request.key_select == kKeySelectVlek) {
+    response.status = SNP_STATUS_INVALID_KEY;
+    return FirmwareStatus::kSuccess;
+  }
+  chip::ReportFields fields;
+  fields.measurement = digest_;
+  fields.vmpl = request.vmpl;
+  fields.policy = policy_;
+  fields.report_id = report_id_;
+  const Result<void> made = chip::MakeReport(fields, std::as_bytes(std::span(request.report_data)),
+                                             std::as_writable_bytes(std::span(response.report)));
+  if (!made.ok()) {
+    return FirmwareStatus::kHardwarePlatform;
+  }
+  response.report_size = sizeof(response.report);
+  return FirmwareStatus::kSuccess;
+}
+
+FirmwareStatus SecureProcessor::AnswerKey(const snp_key_request& request, uint32_t vmpl,
+                                          snp_key_response& response) const {
+  const bool is_legal = request.vmpl >= vmpl && request.vmpl < SNP_VMPCK_COUNT;
+  if (!is_legal || !DeriveKey(request, {.policy = policy_, .measurement = digest_},
+                              std::as_writable_bytes(std::span(response.key)))
+                        .ok()) {
+    response.status = SNP_STATUS_INVALID_PARAMETER;
+  }
+  return FirmwareStatus::kSuccess;
 }
 
 }  // namespace nsgx::firmware

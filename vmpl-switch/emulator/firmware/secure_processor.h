@@ -1,6 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// The firmware of AMD's secure processor, as far as a running guest can talk to it: pages that it
-// fills at launch, and the messages that a guest sends it through its host.
+// Plays the SEV firmware of AMD's secure processor for one guest: its launch, and the messages that
+// it sends while it runs.
+//
+// How a host uses it, in this order:
+//
+//   constinit SecureProcessor processor;      // about 9 KiB
+//   processor.StartLaunch(policy, entropy);   // policy from the IGVM file
+//   processor.WriteSecrets(page);             // for each page of kind SECRETS
+//   processor.FinishLaunch(digest);           // igvm::LaunchDigest::value()
+//   ...
+//   // GHCB_EXIT_GUEST_REQUEST, once both pages are known to be shared and in RAM:
+//   const FirmwareStatus status = processor.Exchange(request_page, response_page);
+//   info_2 = uint64_t{static_cast<uint32_t>(status)};
+//
+// In world seh each call leaves xmm0 to xmm15 zero and needs CR4.OSFXSR: whoever keeps a guest's
+// vector registers in the processor saves them first. A report takes milliseconds and memory of
+// base/crypto/mbedtls_heap.h. Not safe to be called by two processors at once.
 #pragma once
 
 #include <array>
@@ -9,58 +24,74 @@
 #include <span>
 
 #include "base/core/addr.h"
-#include "base/core/result.h"
-#include "base/crypto/drbg.h"
 #include "vmpl-switch/abi/snp.h"
-#include "vmpl-switch/abi/snp_report.h"
+#include "vmpl-switch/emulator/firmware/firmware_status.h"
 
 namespace nsgx::firmware {
 
-// What the guest was launched with; it appears in reports and in derived keys.
-struct LaunchState {
-  std::array<std::byte, 48> measurement = {};
-  uint64_t policy = 0;
-  uint32_t guest_svn = 0;
-  std::array<std::byte, 16> family_id = {};
-  std::array<std::byte, 16> image_id = {};
-};
-
-// What a request to the firmware ended with, as the host hands it on to the guest (lower half of
-// sw_exit_info_2).
-inline constexpr uint32_t kFirmwareOk = 0;
-inline constexpr uint32_t kFirmwareInvalidParameter = 0x16;
-
-// One guest's secure processor. The chip behind it is the simulated one, so nothing here is secret
-// from whoever has the sources; keys of messages are fresh for every launch all the same.
 class SecureProcessor {
  public:
-  // Draws the message keys. Errors: those of `random`.
-  Result<void> Launch(const LaunchState& state, Drbg& random);
+  static constexpr size_t kEntropySize = 32;
+  static constexpr size_t kDigestSize = 48;
 
-  // The page that the guest finds its keys in.
-  void FillSecrets(snp_secrets& page) const;
+  constexpr SecureProcessor() = default;
+  SecureProcessor(const SecureProcessor&) = delete;
+  SecureProcessor& operator=(const SecureProcessor&) = delete;
 
-  // Answers one message. `request` and `response` are copies, not the guest's own pages: a response
-  // is complete or all zero. Messages under one key are numbered, and each number is accepted once.
+  // Begins the launch of a guest under `policy` (SNP_POLICY_*). Its message keys and the id in its
+  // reports follow from `entropy`, which must be new for each guest: the keys' nonces start at 1.
   //
-  // Returns kFirmwareOk, or what the host tells the guest.
-  uint32_t Handle(std::span<const std::byte, kPageSize> request,
-                  std::span<std::byte, kPageSize> response);
+  // Returns kPolicyFailure for a policy that does not have bit 17, asks for a newer firmware, or
+  // for a migration agent, which there is none of; kInvalidGuestState when there was a launch
+  // before.
+  FirmwareStatus StartLaunch(uint64_t policy, std::span<const std::byte, kEntropySize> entropy);
+
+  // Writes the secrets page: the message keys, and zeros where others write.
+  //
+  // Returns kInvalidGuestState unless a launch has started and not finished.
+  FirmwareStatus WriteSecrets(std::span<std::byte, kPageSize> page) const;
+
+  // Ends the launch. Messages are answered from now on.
+  //
+  // Returns kInvalidGuestState as WriteSecrets.
+  FirmwareStatus FinishLaunch(std::span<const std::byte, kDigestSize> digest);
+
+  // Answers one message: opens `request`, does what it asks for, and seals the response. `response`
+  // changes with kSuccess only.
+  //
+  // Whether the wish itself was granted is said inside the response (SNP_STATUS_*), for the guest
+  // alone. Each answered message uses two numbers of its key, one that fails here uses none:
+  //   kInvalidGuestState  the guest has not been launched.
+  //   kInvalidParameter   the header is none, the number is not the next one, or a type, version
+  //                       or size that the firmware does not know.
+  //   kBadMeasurement     the tag is wrong: changed, or sealed with another key.
+  //   kAeadOverflow       the key has no number left.
+  //   kHardwarePlatform   no memory for a signature, or no AES in this processor.
+  //
+  // Trust: the guest may change `request` while this runs; it is copied in once.
+  FirmwareStatus Exchange(std::span<const std::byte, kPageSize> request,
+                          std::span<std::byte, kPageSize> response);
 
  private:
-  struct Channel {
-    std::array<std::byte, 32> key = {};
-    uint64_t count = 0;  // of messages, requests and responses
-  };
+  enum class State : uint8_t { kNew, kLaunching, kRunning };
+  using Key = std::array<std::byte, 32>;
+  struct Payload;
 
-  uint32_t MakeReport(unsigned vmpl, std::span<const std::byte> payload,
-                      snp_report_response& answer) const;
-  uint32_t MakeKey(unsigned vmpl, std::span<const std::byte> payload,
-                   snp_key_response& answer) const;
+  FirmwareStatus Answer(const snp_message_header& header, std::span<const std::byte> request,
+                        Payload& payload) const;
+  FirmwareStatus AnswerReport(const snp_report_request& request, uint32_t vmpl,
+                              snp_report_response& response) const;
+  FirmwareStatus AnswerKey(const snp_key_request& request, uint32_t vmpl,
+                           snp_key_response& response) const;
 
-  LaunchState state_;
+  State state_ = State::kNew;
+  uint64_t policy_ = 0;
+  std::array<std::byte, kDigestSize> digest_ = {};
   std::array<std::byte, 32> report_id_ = {};
-  std::array<Channel, SNP_VMPCK_COUNT> channels_;
+  std::array<Key, SNP_VMPCK_COUNT> keys_ = {};            // one a VMPL
+  std::array<uint64_t, SNP_VMPCK_COUNT> sequences_ = {};  // last number used under each
+  std::array<std::byte, kPageSize> request_ = {};
+  std::array<std::byte, kPageSize> response_ = {};
 };
 
 }  // namespace nsgx::firmware

@@ -3,248 +3,337 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
-#include <vector>
+#include <set>
+#include <string>
 
 #include "base/core/bytes.h"
-#include "base/crypto/aes_gcm.h"
-#include "base/crypto/entropy.h"
-#include "vmpl-switch/emulator/chip/chip.h"
-#include "vmpl-switch/emulator/firmware/certificate_table.h"
+#include "vmpl-switch/abi/snp_report.h"
+#include "vmpl-switch/emulator/chip/sim_chip.h"
+#include "vmpl-switch/emulator/firmware/guest_side.h"
+#include "vmpl-switch/emulator/firmware/report_signature.h"
 
 namespace nsgx::firmware {
 namespace {
 
-class CountingEntropy final : public EntropySource {
- public:
-  Result<void> Fill(std::span<std::byte> seed) override {
-    for (std::byte& byte : seed) {
-      byte = static_cast<std::byte>(++count_);
-    }
-    return {};
-  }
-
- private:
-  uint8_t count_ = 0;
-};
+snp_report_request ReportRequest(uint32_t vmpl = 0) {
+  snp_report_request request = {};
+  std::memset(request.report_data, 0xab, sizeof(request.report_data));
+  request.vmpl = vmpl;
+  return request;
+}
 
 class SecureProcessorTest : public testing::Test {
  protected:
-  SecureProcessorTest() {
-    state_.policy = 0x30000;
-    state_.guest_svn = 5;
-    state_.measurement.fill(std::byte{0x77});
-    CountingEntropy entropy;
-    Drbg random;
-    EXPECT_TRUE(random.Seed(entropy, BytesOf("test")).ok());
-    EXPECT_TRUE(processor_.Launch(state_, random).ok());
-    processor_.FillSecrets(secrets_);
+  SecureProcessorTest() : secrets_(Launch(processor_)) {}
+
+  std::span<const std::byte, 32> Key(size_t vmpl) const {
+    return std::as_bytes(std::span(secrets_.vmpck[vmpl]));
   }
 
-  template <typename T>
-  void Compose(unsigned vmpck, uint64_t sequence, uint8_t type, const T& payload) {
-    header_ = {};
-    header_.sequence = sequence;
-    header_.algorithm = SNP_MESSAGE_AES_256_GCM;
-    header_.header_version = 1;
-    header_.header_size = SNP_MESSAGE_HEADER_SIZE;
-    header_.type = type;
-    header_.version = 1;
-    header_.payload_size = sizeof(payload);
-    header_.vmpck = static_cast<uint8_t>(vmpck);
-    SealWith(vmpck, BytesOf(payload));
+  // Sends a request for a report and returns the response; counts the numbers itself.
+  snp_report_response Report(const snp_report_request& request, uint8_t vmpck = 0) {
+    const auto header =
+        RequestHeader(SNP_MESSAGE_REPORT_REQUEST, next_[vmpck], vmpck, sizeof(request));
+    next_[vmpck] += 2;
+    const auto payload = Ask(processor_, secrets_, header, BytesOf(request));
+    return ByteReader(payload).ReadObject<snp_report_response>().value();
+  }
+  snp_key_response DerivedKey(const snp_key_request& request, uint8_t vmpck = 0) {
+    const auto header =
+        RequestHeader(SNP_MESSAGE_KEY_REQUEST, next_[vmpck], vmpck, sizeof(request));
+    next_[vmpck] += 2;
+    const auto payload = Ask(processor_, secrets_, header, BytesOf(request));
+    return ByteReader(payload).ReadObject<snp_key_response>().value();
   }
 
-  void SealWith(unsigned vmpck, std::span<const std::byte> payload) {
-    const AesGcm256 gcm = AesGcm256::Make(std::as_bytes(std::span(secrets_.vmpck[vmpck]))).value();
-    request_.fill(std::byte{0});
-    const auto tag =
-        gcm.Seal(Nonce(header_.sequence), BytesOf(header_).subspan(SNP_MESSAGE_AAD_OFFSET), payload,
-                 std::span(request_).subspan(SNP_MESSAGE_HEADER_SIZE, payload.size()))
-            .value();
-    std::memcpy(header_.tag, tag.data(), tag.size());
-    std::memcpy(request_.data(), &header_, sizeof(header_));
-  }
-
-  template <typename T>
-  T Answer(unsigned vmpck, uint8_t type) {
-    T payload = {};
-    snp_message_header reply;
-    std::memcpy(&reply, response_.data(), sizeof(reply));
-    EXPECT_EQ(reply.sequence, header_.sequence + 1);
-    EXPECT_EQ(reply.type, type);
-    EXPECT_EQ(reply.payload_size, sizeof(T));
-    const AesGcm256 gcm = AesGcm256::Make(std::as_bytes(std::span(secrets_.vmpck[vmpck]))).value();
-    AesGcm256::Tag tag;
-    std::memcpy(tag.data(), reply.tag, tag.size());
-    EXPECT_TRUE(
-        gcm.Open(Nonce(reply.sequence), BytesOf(reply).subspan(SNP_MESSAGE_AAD_OFFSET),
-                 std::span<const std::byte>(response_).subspan(SNP_MESSAGE_HEADER_SIZE, sizeof(T)),
-                 tag, MutableBytesOf(payload))
-            .ok());
-    return payload;
-  }
-
-  uint32_t Handle() { return processor_.Handle(request_, response_); }
-  bool ResponseIsZero() const {
-    for (std::byte byte : response_) {
-      if (byte != std::byte{0}) {
-        return false;
-      }
+  FirmwareStatus Send(const Page& request) {
+    Page response;
+    response.fill(std::byte{0x5a});
+    const FirmwareStatus status = processor_.Exchange(request, response);
+    if (status != FirmwareStatus::kSuccess) {
+      EXPECT_TRUE(std::all_of(response.begin(), response.end(),
+                              [](std::byte byte) { return byte == std::byte{0x5a}; }));
     }
-    return true;
+    return status;
   }
 
-  static std::array<std::byte, AesGcm256::kNonceSize> Nonce(uint64_t sequence) {
-    std::array<std::byte, AesGcm256::kNonceSize> nonce = {};
-    std::memcpy(nonce.data(), &sequence, sizeof(sequence));
-    return nonce;
-  }
-
-  LaunchState state_;
   SecureProcessor processor_;
-  snp_secrets secrets_;
-  snp_message_header header_;
-  std::array<std::byte, kPageSize> request_;
-  std::array<std::byte, kPageSize> response_;
+  const snp_secrets secrets_;
+  uint64_t next_[SNP_VMPCK_COUNT] = {1, 1, 1, 1};
 };
 
-TEST_F(SecureProcessorTest, ReportsSayWhatWasLaunched) {
-  snp_report_request request = {};
-  std::memset(request.report_data, 0x42, sizeof(request.report_data));
-  Compose(0, 1, SNP_MESSAGE_REPORT_REQUEST, request);
-  ASSERT_EQ(Handle(), kFirmwareOk);
-  const auto answer = Answer<snp_report_response>(0, SNP_MESSAGE_REPORT_RESPONSE);
-  EXPECT_EQ(answer.status, SNP_STATUS_MESSAGE_OK);
-  ASSERT_EQ(answer.report_size, SNP_REPORT_SIZE);
+snp_report ReportIn(const snp_report_response& response) {
   snp_report report;
-  std::memcpy(&report, answer.report, sizeof(report));
+  static_assert(sizeof(report) == sizeof(response.report));
+  std::memcpy(&report, response.report, sizeof(report));
+  return report;
+}
+
+TEST_F(SecureProcessorTest, WritesSecrets) {
+  EXPECT_EQ(secrets_.version, 3u);
+  std::set<std::string> keys;
+  for (const auto& key : secrets_.vmpck) {
+    keys.insert(std::string(std::begin(key), std::end(key)));
+  }
+  EXPECT_EQ(keys.size(), SNP_VMPCK_COUNT);
+  const auto rest = BytesOf(secrets_).subspan(offsetof(snp_secrets, message_count));
+  EXPECT_TRUE(
+      std::all_of(rest.begin(), rest.end(), [](std::byte byte) { return byte == std::byte{0}; }));
+}
+
+TEST_F(SecureProcessorTest, EveryGuestHasItsOwnKeys) {
+  SecureProcessor other;
+  EXPECT_NE(std::memcmp(Launch(other, 2).vmpck, secrets_.vmpck, sizeof(secrets_.vmpck)), 0);
+}
+
+TEST_F(SecureProcessorTest, ReportsAreSignedAndSayWhoAsked) {
+  const snp_report_response response = Report(ReportRequest());
+  EXPECT_EQ(response.status, SNP_STATUS_MESSAGE_OK);
+  EXPECT_EQ(response.report_size, SNP_REPORT_SIZE);
+  snp_report report = ReportIn(response);
+  EXPECT_TRUE(SignatureHolds(report));
   EXPECT_EQ(report.vmpl, 0u);
-  EXPECT_EQ(report.guest_svn, 5u);
-  EXPECT_EQ(report.measurement[0], 0x77);
-  EXPECT_EQ(report.report_data[63], 0x42);
+  EXPECT_EQ(report.policy, 0x30000u);
+  EXPECT_EQ(report.guest_svn, 0u);
+  const auto all = [](const auto& bytes, uint8_t value) {
+    return std::all_of(std::begin(bytes), std::end(bytes),
+                       [value](uint8_t byte) { return byte == value; });
+  };
+  EXPECT_TRUE(all(report.report_data, 0xab));
+  EXPECT_TRUE(all(report.measurement, 0x4d));
+  EXPECT_FALSE(all(report.report_id, 0));
+  report.vmpl = 1;
+  EXPECT_FALSE(SignatureHolds(report));
 }
 
-TEST_F(SecureProcessorTest, ALowerVmplCannotSpeakForAHigherOne) {
-  snp_report_request request = {};
-  Compose(1, 1, SNP_MESSAGE_REPORT_REQUEST, request);
-  ASSERT_EQ(Handle(), kFirmwareOk);
-  EXPECT_EQ(Answer<snp_report_response>(1, SNP_MESSAGE_REPORT_RESPONSE).status,
-            SNP_STATUS_INVALID_PARAMETER);
-  request.vmpl = 3;
-  Compose(1, 3, SNP_MESSAGE_REPORT_REQUEST, request);
-  ASSERT_EQ(Handle(), kFirmwareOk);
-  EXPECT_EQ(Answer<snp_report_response>(1, SNP_MESSAGE_REPORT_RESPONSE).status,
-            SNP_STATUS_MESSAGE_OK);
-  request.vmpl = 4;
-  Compose(1, 5, SNP_MESSAGE_REPORT_REQUEST, request);
-  ASSERT_EQ(Handle(), kFirmwareOk);
-  EXPECT_EQ(Answer<snp_report_response>(1, SNP_MESSAGE_REPORT_RESPONSE).status,
-            SNP_STATUS_INVALID_PARAMETER);
-  request.vmpl = 1;
+TEST_F(SecureProcessorTest, VmplOfAReportIsNeverBelowTheKeys) {
+  for (uint8_t vmpck = 0; vmpck < SNP_VMPCK_COUNT; ++vmpck) {
+    for (uint32_t vmpl = 0; vmpl < SNP_VMPCK_COUNT + 1; ++vmpl) {
+      const snp_report_response response = Report(ReportRequest(vmpl), vmpck);
+      if (vmpl >= vmpck && vmpl < SNP_VMPCK_COUNT) {
+        EXPECT_EQ(response.status, SNP_STATUS_MESSAGE_OK);
+        EXPECT_EQ(ReportIn(response).vmpl, vmpl);
+      } else {
+        EXPECT_EQ(response.status, SNP_STATUS_INVALID_PARAMETER);
+        EXPECT_EQ(response.report_size, 0u);
+        EXPECT_TRUE(std::all_of(std::begin(response.report), std::end(response.report),
+                                [](uint8_t byte) { return byte == 0; }));
+      }
+    }
+  }
+}
+
+TEST_F(SecureProcessorTest, RefusesReportsInsideTheResponse) {
+  snp_report_request request = ReportRequest();
+  request.key_select = 1;
+  EXPECT_EQ(Report(request).status, SNP_STATUS_MESSAGE_OK);
   request.key_select = 2;
-  Compose(1, 7, SNP_MESSAGE_REPORT_REQUEST, request);
-  ASSERT_EQ(Handle(), kFirmwareOk);
-  EXPECT_EQ(Answer<snp_report_response>(1, SNP_MESSAGE_REPORT_RESPONSE).status,
-            SNP_STATUS_INVALID_KEY);
+  EXPECT_EQ(Report(request).status, SNP_STATUS_INVALID_KEY);
+  request.key_select = 3;
+  EXPECT_EQ(Report(request).status, SNP_STATUS_INVALID_PARAMETER);
+  request = ReportRequest();
+  request.reserved[23] = 1;
+  EXPECT_EQ(Report(request).status, SNP_STATUS_INVALID_PARAMETER);
+  EXPECT_EQ(Report(ReportRequest()).status, SNP_STATUS_MESSAGE_OK);
 }
 
-TEST_F(SecureProcessorTest, EachNumberIsAcceptedOnceAndInTurn) {
-  const snp_report_request request = {};
-  Compose(0, 1, SNP_MESSAGE_REPORT_REQUEST, request);
-  ASSERT_EQ(Handle(), kFirmwareOk);
-  EXPECT_EQ(Handle(), kFirmwareInvalidParameter);
-  EXPECT_TRUE(ResponseIsZero());
-  for (uint64_t sequence : {uint64_t{0}, uint64_t{2}, uint64_t{5}, UINT64_MAX}) {
-    Compose(0, sequence, SNP_MESSAGE_REPORT_REQUEST, request);
-    EXPECT_EQ(Handle(), kFirmwareInvalidParameter);
-  }
-  Compose(0, 3, SNP_MESSAGE_REPORT_REQUEST, request);
-  EXPECT_EQ(Handle(), kFirmwareOk);
-  // Each key has numbers of its own.
-  snp_report_request other = {};
-  other.vmpl = 2;
-  Compose(2, 1, SNP_MESSAGE_REPORT_REQUEST, other);
-  EXPECT_EQ(Handle(), kFirmwareOk);
-}
+TEST_F(SecureProcessorTest, KeysDependOnWhatWasChosen) {
+  const auto key_of = [](SecureProcessor& processor, const snp_secrets& secrets, uint64_t sequence,
+                         const snp_key_request& request) {
+    const auto payload =
+        Ask(processor, secrets,
+            RequestHeader(SNP_MESSAGE_KEY_REQUEST, sequence, 0, sizeof(request)), BytesOf(request));
+    const auto response = ByteReader(payload).ReadObject<snp_key_response>().value();
+    EXPECT_EQ(response.status, SNP_STATUS_MESSAGE_OK);
+    return std::string(std::begin(response.key), std::end(response.key));
+  };
+  SecureProcessor again;
+  SecureProcessor other_image;
+  SecureProcessor other_policy;
+  const snp_secrets again_secrets = Launch(again, 2);
+  const snp_secrets image_secrets = Launch(other_image, 3, 0x30000, 0x4e);
+  const snp_secrets policy_secrets = Launch(other_policy, 4, 0x20000);
 
-TEST_F(SecureProcessorTest, RefusesWhatWasChanged) {
-  const snp_report_request request = {};
-  for (size_t offset :
-       {size_t{0x00}, size_t{0x30}, size_t{0x31}, size_t{0x32}, size_t{0x34}, size_t{0x35},
-        size_t{0x36}, size_t{0x3c}, size_t{0x40}, size_t{0x60}, size_t{0xbf}}) {
-    Compose(0, 1, SNP_MESSAGE_REPORT_REQUEST, request);
-    request_[offset] ^= std::byte{4};
-    EXPECT_EQ(Handle(), kFirmwareInvalidParameter) << offset;
-    EXPECT_TRUE(ResponseIsZero());
-  }
-  // Sealed with another key than it names.
-  Compose(0, 1, SNP_MESSAGE_REPORT_REQUEST, request);
-  SealWith(1, BytesOf(request));
-  EXPECT_EQ(Handle(), kFirmwareInvalidParameter);
-  // Nothing of this has used up a number.
-  Compose(0, 1, SNP_MESSAGE_REPORT_REQUEST, request);
-  EXPECT_EQ(Handle(), kFirmwareOk);
-}
-
-TEST_F(SecureProcessorTest, RefusesUnknownMessages) {
-  Compose(0, 1, SNP_MESSAGE_CPUID_REQUEST, snp_report_request{});
-  EXPECT_EQ(Handle(), kFirmwareInvalidParameter);
-  Compose(0, 1, SNP_MESSAGE_REPORT_REQUEST, snp_key_request{});
-  ASSERT_EQ(Handle(), kFirmwareOk);
-  EXPECT_EQ(Answer<snp_report_response>(0, SNP_MESSAGE_REPORT_RESPONSE).status,
-            SNP_STATUS_INVALID_PARAMETER);
-}
-
-TEST_F(SecureProcessorTest, DerivedKeysFollowFromWhatWasAskedFor) {
+  std::set<std::string> keys;
   uint64_t sequence = 1;
-  const auto key = [&](unsigned vmpck, uint64_t fields, uint32_t vmpl, uint32_t svn) {
+  for (uint64_t fields = 0; fields < 64; ++fields, sequence += 2) {
     snp_key_request request = {};
     request.fields = fields;
-    request.vmpl = vmpl;
-    request.guest_svn = svn;
-    Compose(vmpck, sequence, SNP_MESSAGE_KEY_REQUEST, request);
-    sequence += 2;
-    EXPECT_EQ(Handle(), kFirmwareOk);
-    const auto answer = Answer<snp_key_response>(vmpck, SNP_MESSAGE_KEY_RESPONSE);
-    EXPECT_EQ(answer.status, SNP_STATUS_MESSAGE_OK);
-    return std::vector<uint8_t>(answer.key, answer.key + sizeof(answer.key));
-  };
-  const auto first = key(0, SNP_KEY_FIELD_MEASUREMENT, 0, 0);
-  EXPECT_EQ(key(0, SNP_KEY_FIELD_MEASUREMENT, 0, 0), first);
-  EXPECT_NE(key(0, SNP_KEY_FIELD_POLICY, 0, 0), first);
-  EXPECT_NE(key(0, SNP_KEY_FIELD_MEASUREMENT, 1, 0), first);
-  EXPECT_EQ(key(0, SNP_KEY_FIELD_MEASUREMENT, 0, 4), first);  // was not asked to depend on it
-  EXPECT_NE(key(0, SNP_KEY_FIELD_MEASUREMENT | SNP_KEY_FIELD_GUEST_SVN, 0, 4), first);
-
-  snp_key_request bad[5] = {};
-  bad[0].root_key = 2;
-  bad[1].fields = 1 << 6;
-  bad[2].vmpl = 4;
-  bad[3].guest_svn = 6;
-  bad[4].tcb = 0xff;
-  for (const snp_key_request& request : bad) {
-    Compose(0, sequence, SNP_MESSAGE_KEY_REQUEST, request);
-    sequence += 2;
-    ASSERT_EQ(Handle(), kFirmwareOk);
-    EXPECT_EQ(Answer<snp_key_response>(0, SNP_MESSAGE_KEY_RESPONSE).status,
-              SNP_STATUS_INVALID_PARAMETER);
+    const std::string key = key_of(processor_, secrets_, sequence, request);
+    keys.insert(key);
+    EXPECT_EQ(key_of(again, again_secrets, sequence, request), key);
+    EXPECT_EQ(key_of(other_image, image_secrets, sequence, request) == key,
+              (fields & SNP_KEY_FIELD_MEASUREMENT) == 0);
+    EXPECT_EQ(key_of(other_policy, policy_secrets, sequence, request) == key,
+              (fields & SNP_KEY_FIELD_POLICY) == 0);
   }
+  EXPECT_EQ(keys.size(), 64u);
+
+  snp_key_request request = {};
+  request.vmpl = 1;
+  EXPECT_TRUE(keys.insert(key_of(processor_, secrets_, sequence, request)).second);
+  request = {};
+  request.fields = SNP_KEY_FIELD_TCB;
+  request.tcb = 1;
+  EXPECT_TRUE(keys.insert(key_of(processor_, secrets_, sequence + 2, request)).second);
+  // Not chosen, so without effect.
+  request.fields = 0;
+  EXPECT_FALSE(keys.insert(key_of(processor_, secrets_, sequence + 4, request)).second);
 }
 
-TEST(CertificateTable, HoldsTheChain) {
-  std::vector<std::byte> table(CertificateTableSize());
-  ASSERT_TRUE(WriteCertificateTable(table).ok());
-  EXPECT_EQ(table[0], std::byte{0x8d});
-  uint32_t offset;
-  uint32_t size;
-  std::memcpy(&offset, &table[16], sizeof(offset));
-  std::memcpy(&size, &table[20], sizeof(size));
-  const std::span<const std::byte> chain = chip::CertificateChain();
-  ASSERT_LE(offset + size, table.size());
-  EXPECT_EQ(std::memcmp(&table[offset], &chain[4], size), 0);
-  table.pop_back();
-  EXPECT_FALSE(WriteCertificateTable(table).ok());
+TEST_F(SecureProcessorTest, RefusesKeysInsideTheResponse) {
+  const struct {
+    const char* what;
+    void (*change)(snp_key_request& request);
+  } kCases[] = {
+      {"root of a migration agent", [](snp_key_request& r) { r.root_key = 1; }},
+      {"reserved", [](snp_key_request& r) { r.reserved = 1; }},
+      {"unknown field", [](snp_key_request& r) { r.fields = 1 << 6; }},
+      {"no such VMPL", [](snp_key_request& r) { r.vmpl = 4; }},
+      {"newer guest", [](snp_key_request& r) { r.guest_svn = 1; }},
+      {"newer boot loader", [](snp_key_request& r) { r.tcb = uint64_t{chip::kSimTcb[0]} + 1; }},
+      {"newer microcode",
+       [](snp_key_request& r) { r.tcb = (uint64_t{chip::kSimTcb[7]} + 1) << 56; }},
+  };
+  for (const auto& test : kCases) {
+    snp_key_request request = {};
+    test.change(request);
+    const snp_key_response response = DerivedKey(request);
+    EXPECT_EQ(response.status, SNP_STATUS_INVALID_PARAMETER) << test.what;
+    EXPECT_TRUE(std::all_of(std::begin(response.key), std::end(response.key), [](uint8_t byte) {
+      return byte == 0;
+    })) << test.what;
+  }
+  EXPECT_EQ(DerivedKey({}, 1).status, SNP_STATUS_INVALID_PARAMETER);  // for VMPL0
+  snp_key_request request = {};
+  std::memcpy(&request.tcb, chip::kSimTcb, sizeof(request.tcb));
+  EXPECT_EQ(DerivedKey(request).status, SNP_STATUS_MESSAGE_OK);
+}
+
+TEST_F(SecureProcessorTest, RefusesWhatIsNoMessage) {
+  using Change = void (*)(snp_message_header& header);
+  const struct {
+    const char* what;
+    Change change;
+  } kCases[] = {
+      {"number of before", [](snp_message_header& h) { h.sequence = 0; }},
+      {"number of later", [](snp_message_header& h) { h.sequence = 2; }},
+      {"number of the next", [](snp_message_header& h) { h.sequence = 3; }},
+      {"algorithm", [](snp_message_header& h) { h.algorithm = 0; }},
+      {"header version", [](snp_message_header& h) { h.header_version = 2; }},
+      {"header size", [](snp_message_header& h) { h.header_size = 0x40; }},
+      {"message version", [](snp_message_header& h) { h.version = 2; }},
+      {"key", [](snp_message_header& h) { h.vmpck = 4; }},
+      {"more than a page", [](snp_message_header& h) { h.payload_size = 0xfa1; }},
+      {"reserved", [](snp_message_header& h) { h.reserved0 = 1; }},
+      {"reserved", [](snp_message_header& h) { h.reserved1 = 1; }},
+      {"reserved", [](snp_message_header& h) { h.reserved2[34] = 1; }},
+      {"response", [](snp_message_header& h) { h.type = SNP_MESSAGE_REPORT_RESPONSE; }},
+      {"CPUID", [](snp_message_header& h) { h.type = SNP_MESSAGE_CPUID_REQUEST; }},
+      {"no type", [](snp_message_header& h) { h.type = 0; }},
+      {"unknown type", [](snp_message_header& h) { h.type = 0xff; }},
+      {"payload of another type", [](snp_message_header& h) { h.type = SNP_MESSAGE_KEY_REQUEST; }},
+  };
+  const snp_report_request request = ReportRequest();
+  for (const auto& test : kCases) {
+    snp_message_header header =
+        RequestHeader(SNP_MESSAGE_REPORT_REQUEST, next_[0], 0, sizeof(request));
+    test.change(header);
+    EXPECT_EQ(Send(SealMessage(Key(0), header, BytesOf(request))),
+              FirmwareStatus::kInvalidParameter)
+        << test.what;
+  }
+  // Properly sealed, but too short and too long.
+  std::byte longer[sizeof(request) + 1] = {};
+  for (size_t size : {size_t{0}, sizeof(request) - 1, sizeof(request) + 1}) {
+    EXPECT_EQ(Send(SealMessage(Key(0), RequestHeader(SNP_MESSAGE_REPORT_REQUEST, 1, 0, size),
+                               std::span(longer).first(size))),
+              FirmwareStatus::kInvalidParameter)
+        << size;
+  }
+  // None of them has used a number.
+  EXPECT_EQ(Report(request).status, SNP_STATUS_MESSAGE_OK);
+}
+
+TEST_F(SecureProcessorTest, RefusesWhatWasNotSealedWithTheKey) {
+  const snp_report_request request = ReportRequest(3);
+  const snp_message_header header =
+      RequestHeader(SNP_MESSAGE_REPORT_REQUEST, 1, 0, sizeof(request));
+  const Page good = SealMessage(Key(0), header, BytesOf(request));
+  EXPECT_EQ(Send(SealMessage(Key(1), header, BytesOf(request))), FirmwareStatus::kBadMeasurement);
+  // A bit of the tag, of the text, of its end.
+  for (size_t offset : {size_t{0}, size_t{15}, size_t{0x60}, size_t{0x60} + sizeof(request) - 1}) {
+    Page changed = good;
+    changed[offset] ^= std::byte{0x80};
+    EXPECT_EQ(Send(changed), FirmwareStatus::kBadMeasurement) << offset;
+  }
+  // What VMPL0 has sealed is nothing under the name of another.
+  Page renamed = good;
+  renamed[offsetof(snp_message_header, vmpck)] = std::byte{1};
+  EXPECT_EQ(Send(renamed), FirmwareStatus::kBadMeasurement);
+  Page shorter = good;
+  shorter[offsetof(snp_message_header, payload_size)] = std::byte{sizeof(request) - 1};
+  EXPECT_EQ(Send(shorter), FirmwareStatus::kBadMeasurement);
+
+  EXPECT_EQ(Send(good), FirmwareStatus::kSuccess);
+  EXPECT_EQ(Send(good), FirmwareStatus::kInvalidParameter);  // a second time
+}
+
+TEST_F(SecureProcessorTest, EachKeyHasItsOwnNumbers) {
+  EXPECT_EQ(Report(ReportRequest(), 0).status, SNP_STATUS_MESSAGE_OK);
+  EXPECT_EQ(Report(ReportRequest(), 0).status, SNP_STATUS_MESSAGE_OK);
+  EXPECT_EQ(Report(ReportRequest(3), 2).status, SNP_STATUS_MESSAGE_OK);
+  EXPECT_EQ(Report(ReportRequest(), 0).status, SNP_STATUS_MESSAGE_OK);
+}
+
+TEST_F(SecureProcessorTest, ResponseMayReplaceTheRequest) {
+  const snp_report_request request = ReportRequest();
+  Page page = SealMessage(Key(0), RequestHeader(SNP_MESSAGE_REPORT_REQUEST, 1, 0, sizeof(request)),
+                          BytesOf(request));
+  ASSERT_EQ(processor_.Exchange(page, page), FirmwareStatus::kSuccess);
+  EXPECT_EQ(OpenMessage(Key(0), page).payload.size(), sizeof(snp_report_response));
+}
+
+TEST(SecureProcessorLaunchTest, GoesInOneOrder) {
+  SecureProcessor processor;
+  Page page = {};
+  std::array<std::byte, 32> entropy = {};
+  std::array<std::byte, 48> digest = {};
+  const FirmwareStatus wrong = FirmwareStatus::kInvalidGuestState;
+  EXPECT_EQ(processor.WriteSecrets(page), wrong);
+  EXPECT_EQ(processor.FinishLaunch(digest), wrong);
+  EXPECT_EQ(processor.Exchange(page, page), wrong);
+  EXPECT_EQ(processor.StartLaunch(0x30000, entropy), FirmwareStatus::kSuccess);
+  EXPECT_EQ(processor.StartLaunch(0x30000, entropy), wrong);
+  EXPECT_EQ(processor.Exchange(page, page), wrong);
+  EXPECT_EQ(processor.FinishLaunch(digest), FirmwareStatus::kSuccess);
+  EXPECT_EQ(processor.StartLaunch(0x30000, entropy), wrong);
+  EXPECT_EQ(processor.WriteSecrets(page), wrong);
+  EXPECT_EQ(processor.FinishLaunch(digest), wrong);
+  EXPECT_EQ(page, Page{});
+}
+
+TEST(SecureProcessorLaunchTest, ChecksThePolicy) {
+  const std::array<std::byte, 32> entropy = {};
+  const struct {
+    uint64_t policy;
+    FirmwareStatus expected;
+  } kCases[] = {
+      {SNP_POLICY_MUST_BE_ONE, FirmwareStatus::kSuccess},
+      {SNP_POLICY_MUST_BE_ONE | SNP_POLICY_DEBUG, FirmwareStatus::kSuccess},
+      {SNP_POLICY_MUST_BE_ONE | 0x137, FirmwareStatus::kSuccess},  // 1.55
+      {0, FirmwareStatus::kPolicyFailure},
+      {SNP_POLICY_SMT, FirmwareStatus::kPolicyFailure},
+      {SNP_POLICY_MUST_BE_ONE | SNP_POLICY_MIGRATION, FirmwareStatus::kPolicyFailure},
+      {SNP_POLICY_MUST_BE_ONE | 0x138, FirmwareStatus::kPolicyFailure},
+      {SNP_POLICY_MUST_BE_ONE | 0x200, FirmwareStatus::kPolicyFailure},
+  };
+  for (const auto& test : kCases) {
+    SecureProcessor processor;
+    EXPECT_EQ(processor.StartLaunch(test.policy, entropy), test.expected) << test.policy;
+  }
 }
 
 }  // namespace

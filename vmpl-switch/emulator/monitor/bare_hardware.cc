@@ -125,14 +125,6 @@ void BareHardware::WritePort(uint16_t port, unsigned size, uint32_t value) {
   }
 }
 
-CpuidAnswer BareHardware::Cpuid(uint32_t leaf, uint32_t subleaf) {
-  CpuidAnswer answer;
-  asm volatile("cpuid"
-               : "=a"(answer.eax), "=b"(answer.ebx), "=c"(answer.ecx), "=d"(answer.edx)
-               : "a"(leaf), "c"(subleaf));
-  return answer;
-}
-
 void BareHardware::StartSvm(uint64_t save_area) { WriteMsr(kMsrHostSave, save_area); }
 
 void BareHardware::StartExceptions() {

@@ -17,7 +17,6 @@ class BareHardware final : public Hardware {
   void WriteTscAux(uint64_t value) override;
   uint32_t ReadPort(uint16_t port, unsigned size) override;
   void WritePort(uint16_t port, unsigned size, uint32_t value) override;
-  CpuidAnswer Cpuid(uint32_t leaf, uint32_t subleaf) override;
 
   // Switches SVM on. `save_area`: a page that the processor uses from now on.
   void StartSvm(uint64_t save_area);

@@ -7,13 +7,6 @@
 
 namespace nsgx::emu {
 
-struct CpuidAnswer {
-  uint32_t eax = 0;
-  uint32_t ebx = 0;
-  uint32_t ecx = 0;
-  uint32_t edx = 0;
-};
-
 // The machine below the monitor. There is one; tests bring another.
 class Hardware {
  public:
@@ -32,7 +25,6 @@ class Hardware {
   // `size`: 1, 2 or 4.
   virtual uint32_t ReadPort(uint16_t port, unsigned size) = 0;
   virtual void WritePort(uint16_t port, unsigned size, uint32_t value) = 0;
-  virtual CpuidAnswer Cpuid(uint32_t leaf, uint32_t subleaf) = 0;
 
  protected:
   ~Hardware() = default;

@@ -5,7 +5,6 @@
 
 #include "base/core/log.h"
 #include "vmpl-switch/emulator/firmware/certificate_table.h"
-#include "vmpl-switch/emulator/monitor/cpuid.h"
 
 namespace nsgx::emu {
 namespace {
@@ -128,10 +127,9 @@ Host::Outcome Host::CallByMsr(VmplContext& context) {
       return {};
     case GHCB_MSR_CPUID_REQUEST: {
       const uint32_t leaf = static_cast<uint32_t>(request >> 32);
-      const CpuidAnswer answer = FilterCpuid(leaf, 0, hardware_.Cpuid(leaf, 0));
-      const uint32_t values[] = {answer.eax, answer.ebx, answer.ecx, answer.edx};
+
       context.ghcb_msr = GHCB_MSR_CPUID_RESPONSE | (request & 0xc0000000) |
-                         uint64_t{values[request >> 30 & 3]} << 32;
+                         uint64_t{cpuid_.Register(leaf, request >> 30 & 3)} << 32;
       return {};
     }
     case GHCB_MSR_PREFERRED_REQUEST:
@@ -277,7 +275,7 @@ void Host::Cpuid(GhcbPage& page) {
   }
   const auto leaf = static_cast<uint32_t>(page.Get(offsetof(ghcb_page, rax)));
   const auto subleaf = static_cast<uint32_t>(page.Get(offsetof(ghcb_page, rcx)));
-  const CpuidAnswer answer = FilterCpuid(leaf, subleaf, hardware_.Cpuid(leaf, subleaf));
+  const firmware::CpuidResult answer = cpuid_.Find(leaf, subleaf);
   page.Put(offsetof(ghcb_page, rax), answer.eax);
   page.Put(offsetof(ghcb_page, rbx), answer.ebx);
   page.Put(offsetof(ghcb_page, rcx), answer.ecx);
@@ -470,7 +468,7 @@ void Host::GuestRequest(GhcbPage& page, bool is_extended) {
     }
     const uint64_t data = page.Get(offsetof(ghcb_page, rax));
     const uint64_t given = page.Get(offsetof(ghcb_page, rbx));
-    const uint64_t wanted = (firmware::CertificateTableSize() + kPageSize - 1) >> kPageShift;
+    const uint64_t wanted = firmware::CertificateTablePages();
     if (given < wanted) {
       page.Put(offsetof(ghcb_page, rbx), wanted);
       page.Done(uint64_t{GHCB_REQUEST_TOO_SMALL} << 32);
@@ -478,7 +476,8 @@ void Host::GuestRequest(GhcbPage& page, bool is_extended) {
     }
     alignas(kPageSize) static constinit std::array<std::byte, 4 * kPageSize> g_table = {};
     const Result<UntrustedBytes> place = shared_.At(data, wanted << kPageShift);
-    if (!place.ok() || (data & kPageMask) != 0 || !firmware::WriteCertificateTable(g_table).ok()) {
+    if (!place.ok() || (data & kPageMask) != 0 || wanted << kPageShift > g_table.size() ||
+        !firmware::WriteCertificateTable(g_table).ok()) {
       page.Malformed(GHCB_MALFORMED_INVALID_INPUT);
       return;
     }
@@ -490,10 +489,11 @@ void Host::GuestRequest(GhcbPage& page, bool is_extended) {
   // Ciphers use registers that are still the guest's.
   FxState state;
   hardware_.SaveFx(state);
-  const uint32_t result = firmware_.Handle(g_request, g_response);
+  g_response.fill(std::byte{0});
+  const firmware::FirmwareStatus result = firmware_.Exchange(g_request, g_response);
   hardware_.LoadFx(state);
   response.value().CopyOut(0, g_response).value();
-  page.Done(result);
+  page.Done(static_cast<uint32_t>(result));
 }
 
 void Host::CreateProcessor(GhcbPage& page) {

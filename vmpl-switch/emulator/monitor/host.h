@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "vmpl-switch/abi/ghcb.h"
+#include "vmpl-switch/emulator/firmware/guest_cpuid.h"
 #include "vmpl-switch/emulator/firmware/secure_processor.h"
 #include "vmpl-switch/emulator/monitor/counters.h"
 #include "vmpl-switch/emulator/monitor/fw_cfg.h"
@@ -36,13 +37,14 @@ class Host {
   };
 
   Host(Hardware& hardware, const GuestMemory& memory, Rmp& rmp, Contexts& contexts,
-       firmware::SecureProcessor& firmware, Counters& counters)
+       firmware::SecureProcessor& firmware, const firmware::GuestCpuid& cpuid, Counters& counters)
       : hardware_(hardware),
         memory_(memory),
         rmp_(rmp),
         shared_(memory, rmp),
         contexts_(contexts),
         firmware_(firmware),
+        cpuid_(cpuid),
         fw_cfg_(hardware, shared_),
         counters_(counters) {}
 
@@ -82,6 +84,7 @@ class Host {
   SharedMemory shared_;
   Contexts& contexts_;
   firmware::SecureProcessor& firmware_;
+  const firmware::GuestCpuid& cpuid_;
   FwCfgGate fw_cfg_;
   Counters& counters_;
 };

@@ -3,7 +3,6 @@
 
 #include "base/core/bytes.h"
 #include "base/core/mem_raw.h"
-#include "vmpl-switch/emulator/monitor/cpuid.h"
 
 namespace nsgx::emu {
 namespace {
@@ -13,6 +12,15 @@ using igvm::DirectiveKind;
 
 constexpr uint32_t kProcessors = 1;
 constexpr uint32_t kMemoryIsShared = 1;  // environment info, bit 0
+
+static_assert(sizeof(snp_cpuid_page) == kPageSize);
+
+Result<void> Check(firmware::FirmwareStatus status) {
+  if (status != firmware::FirmwareStatus::kSuccess) {
+    return Error(Status::kPermissionDenied);
+  }
+  return {};
+}
 
 class Loader {
  public:
@@ -29,12 +37,6 @@ class Loader {
     const std::span<std::byte, kPageSize> bytes = TRY(Launch(directive.address));
     Fill(bytes, directive.data);
     return {};
-  }
-
-  template <typename T>
-  Result<T*> LoadFilledPage(const Directive& directive) {
-    static_assert(sizeof(T) == kPageSize);
-    return reinterpret_cast<T*>(TRY(Launch(directive.address)).data());
   }
 
   // An area as it is when it is inserted: what the file has, then what the host writes.
@@ -100,16 +102,11 @@ class Loader {
 
 }  // namespace
 
-Result<igvm::LaunchDigest::Value> LoadIgvm(const igvm::File& file, const GuestMemory& memory,
-                                           Rmp& rmp, Hardware& hardware,
-                                           firmware::SecureProcessor& firmware, Drbg& random,
-                                           snp_vmsa& vmsa) {
-  const igvm::LaunchDigest::Value digest = igvm::MeasureFile(file);
-  firmware::LaunchState state;
-  state.measurement = digest;
-  state.policy = file.policy();
-  TRY(firmware.Launch(state, random));
-
+Result<igvm::LaunchDigest::Value> LoadIgvm(
+    const igvm::File& file, const GuestMemory& memory, Rmp& rmp, const firmware::GuestCpuid& cpuid,
+    firmware::SecureProcessor& firmware,
+    std::span<const std::byte, firmware::SecureProcessor::kEntropySize> entropy, snp_vmsa& vmsa) {
+  TRY(Check(firmware.StartLaunch(file.policy(), entropy)));
   Loader loader(file, memory, rmp);
   for (const Directive& directive : file.directives()) {
     switch (directive.kind) {
@@ -118,10 +115,11 @@ Result<igvm::LaunchDigest::Value> LoadIgvm(const igvm::File& file, const GuestMe
         TRY(loader.LoadPage(directive));
         break;
       case DirectiveKind::kSecretsPage:
-        firmware.FillSecrets(*TRY(loader.LoadFilledPage<snp_secrets>(directive)));
+        TRY(Check(firmware.WriteSecrets(TRY(loader.Launch(directive.address)))));
         break;
       case DirectiveKind::kCpuidPage:
-        FillCpuidPage(hardware, *TRY(loader.LoadFilledPage<snp_cpuid_page>(directive)));
+        cpuid.WritePage(
+            *reinterpret_cast<snp_cpuid_page*>(TRY(loader.Launch(directive.address)).data()));
         break;
       case DirectiveKind::kParameterInsert:
         TRY(loader.InsertParameters(directive));
@@ -141,6 +139,8 @@ Result<igvm::LaunchDigest::Value> LoadIgvm(const igvm::File& file, const GuestMe
         break;
     }
   }
+  const igvm::LaunchDigest::Value digest = igvm::MeasureFile(file);
+  TRY(Check(firmware.FinishLaunch(digest)));
   return digest;
 }
 

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "base/core/result.h"
+#include "vmpl-switch/emulator/firmware/guest_cpuid.h"
 #include "vmpl-switch/emulator/firmware/secure_processor.h"
-#include "vmpl-switch/emulator/monitor/hardware.h"
 #include "vmpl-switch/emulator/monitor/rmp.h"
 #include "vmpl-switch/igvm/launch_digest.h"
 #include "vmpl-switch/igvm/reader.h"
@@ -14,12 +14,14 @@ namespace nsgx::emu {
 // in which the first processor starts, which goes to `vmsa`. Returns the launch digest, which
 // `firmware` has been told already. RAM that the file does not speak of stays shared.
 //
-// Errors: kOutOfRange   the file wants memory that is no RAM.
-//         kUnsupported  the file is signed; the emulated firmware checks no signatures.
-//         others        the random source has failed.
-Result<igvm::LaunchDigest::Value> LoadIgvm(const igvm::File& file, const GuestMemory& memory,
-                                           Rmp& rmp, Hardware& hardware,
-                                           firmware::SecureProcessor& firmware, Drbg& random,
-                                           snp_vmsa& vmsa);
+// `entropy`: fresh random bytes, for the keys of messages.
+//
+// Errors: kOutOfRange        the file wants memory that is no RAM.
+//         kUnsupported       the file is signed; the emulated firmware checks no signatures.
+//         kPermissionDenied  the firmware refuses the file's policy.
+Result<igvm::LaunchDigest::Value> LoadIgvm(
+    const igvm::File& file, const GuestMemory& memory, Rmp& rmp, const firmware::GuestCpuid& cpuid,
+    firmware::SecureProcessor& firmware,
+    std::span<const std::byte, firmware::SecureProcessor::kEntropySize> entropy, snp_vmsa& vmsa);
 
 }  // namespace nsgx::emu

@@ -67,13 +67,13 @@ void CheckProcessor() {
   constexpr uint32_t kMinPhysicalBits = 48;
   constexpr uint32_t kMsrVmCr = 0xc0010114;
   constexpr uint32_t kSvmDisabled = 1 << 4;
-  if ((g_hardware.Cpuid(0x8000000a, 0).edx & kNestedPaging) == 0) {
+  if ((firmware::NativeCpuid(0x8000000a, 0).edx & kNestedPaging) == 0) {
     Unfit("this processor has no nested paging (QEMU's -cpu must say +npt)");
   }
-  if ((g_hardware.Cpuid(0x80000001, 0).edx & kGigabytePages) == 0) {
+  if ((firmware::NativeCpuid(0x80000001, 0).edx & kGigabytePages) == 0) {
     Unfit("this processor has no pages of 1 GiB (QEMU's -cpu should be EPYC)");
   }
-  if ((g_hardware.Cpuid(0x80000008, 0).eax & 0xff) < kMinPhysicalBits) {
+  if ((firmware::NativeCpuid(0x80000008, 0).eax & 0xff) < kMinPhysicalBits) {
     Unfit("the C-bit does not fit (QEMU's -cpu must say phys-bits=48)");
   }
   uint32_t low;
@@ -200,19 +200,20 @@ void MonitorMain(const nsgx::emu::StartInfo* info) {
   rmp.SetObserver(&tables);
   tables.RefreshAll();
 
-  HardwareEntropy entropy;
-  Drbg random;
-  firmware::SecureProcessor firmware;
+  static constinit firmware::SecureProcessor g_firmware;
+  static constinit firmware::GuestCpuid g_cpuid(firmware::NativeCpuid, kEncryptionBitNumber);
   const Result<igvm::File> file = igvm::File::Open(bytes);
   if (!file.ok()) {
     LOG(kError, "the IGVM file of ", bytes.size(), " bytes: ", file.error());
     Unfit("this is no IGVM file that can be loaded");
   }
-  if (!random.Seed(entropy, BytesOf("NSGX emulated secure processor")).ok()) {
+  HardwareEntropy source;
+  std::array<std::byte, firmware::SecureProcessor::kEntropySize> entropy;
+  if (!source.Fill(entropy).ok()) {
     Unfit("the processor gives no random numbers");
   }
   const auto digest =
-      LoadIgvm(file.value(), memory, rmp, g_hardware, firmware, random, g_launch_vmsa);
+      LoadIgvm(file.value(), memory, rmp, g_cpuid, g_firmware, entropy, g_launch_vmsa);
   if (!digest.ok()) {
     LOG(kError, "loading: ", digest.error());
     Unfit("the IGVM file cannot be loaded");
@@ -223,7 +224,7 @@ void MonitorMain(const nsgx::emu::StartInfo* info) {
   Paranoia paranoia(kIsParanoid);
   alignas(Monitor) static constinit std::byte g_monitor_space[sizeof(Monitor)] = {};
   Monitor* monitor = new (&g_monitor_space)
-      Monitor(g_hardware, memory, rmp, tables, firmware, paranoia, g_maps, g_vmcbs);
+      Monitor(g_hardware, memory, rmp, tables, g_firmware, g_cpuid, paranoia, g_maps, g_vmcbs);
   const End end = monitor->Run(g_launch_vmsa);
   LogEnd(end);
   LogCounters(monitor->counters());

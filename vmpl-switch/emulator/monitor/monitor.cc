@@ -80,15 +80,15 @@ std::string_view PortName(uint16_t port) {
 }  // namespace
 
 Monitor::Monitor(Hardware& hardware, const GuestMemory& memory, Rmp& rmp, NestedTables& tables,
-                 firmware::SecureProcessor& firmware, Paranoia& paranoia, InterceptMaps& maps,
-                 VmcbPages& vmcbs)
+                 firmware::SecureProcessor& firmware, const firmware::GuestCpuid& cpuid,
+                 Paranoia& paranoia, InterceptMaps& maps, VmcbPages& vmcbs)
     : hardware_(hardware),
       memory_(memory),
       rmp_(rmp),
       tables_(tables),
       paranoia_(paranoia),
       maps_(maps),
-      host_(hardware, memory, rmp, contexts_, firmware, counters_) {
+      host_(hardware, memory, rmp, contexts_, firmware, cpuid, counters_) {
   FillMaps(maps_);
   for (unsigned vmpl = 0; vmpl < kVmpls; ++vmpl) {
     contexts_[vmpl].vmpl = vmpl;

@@ -29,8 +29,8 @@ struct VmcbPages {
 class Monitor {
  public:
   Monitor(Hardware& hardware, const GuestMemory& memory, Rmp& rmp, NestedTables& tables,
-          firmware::SecureProcessor& firmware, Paranoia& paranoia, InterceptMaps& maps,
-          VmcbPages& vmcbs);
+          firmware::SecureProcessor& firmware, const firmware::GuestCpuid& cpuid,
+          Paranoia& paranoia, InterceptMaps& maps, VmcbPages& vmcbs);
 
   // Starts VMPL0 with the state in `vmsa`, a page that no guest can reach, and runs the machine to
   // its end.
