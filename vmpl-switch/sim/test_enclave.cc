@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vmpl-switch/sim/test_enclave.h"
 
+#include <cpuid.h>
 #include <sys/mman.h>
 
 #include <cstring>
@@ -17,6 +18,25 @@ thread_local const void* t_probe = nullptr;
 uint64_t Random(uint64_t& seed) {
   seed = seed * 6364136223846793005u + 1442695040888963407u;
   return seed ^ seed >> 29;
+}
+
+// Whether XSAVE writes a register of the enclave at `offset`. Where the components lie differs from
+// processor to processor, and so do the gaps between them.
+bool HoldsRegisters(uint32_t offset) {
+  constexpr uint32_t kXsaveLeaf = 0xd;
+  if (offset < 416) {
+    return true;
+  }
+  for (uint32_t component = 2; component < 8; ++component) {
+    if ((CurrentProcess().cpu.xcr0 >> component & 1) != 0) {
+      uint32_t component_size, begin, ecx, edx;
+      __cpuid_count(kXsaveLeaf, component, component_size, begin, ecx, edx);
+      if (offset >= begin && offset - begin < component_size) {
+        return true;
+      }
+    }
+  }
+  return false;
 }
 
 }  // namespace
@@ -153,12 +173,9 @@ void TestEnclave::FillWanted(uint32_t slot, uint64_t seed) {
   const uint32_t size = CurrentProcess().cpu.xsave_size;
   CHECK(size <= BLOB_XSAVE_SIZE);
   for (uint32_t offset = 32; offset < size; offset += 8) {
-    uint64_t value = Random(seed);
+    uint64_t value = HoldsRegisters(offset) ? Random(seed) : 0;
     if (offset < 160 && offset % 16 == 8) {
       value &= 0xffff;
-    }
-    if (offset >= 416 && offset < 576) {
-      value = 0;
     }
     memcpy(xsave + offset, &value, sizeof(value));
   }
