@@ -91,7 +91,13 @@ def main():
     write_list("llvm/llvm_sources.gni", **lists)
 
     # The two other implementations of curves below 3rdparty/ are switched off in mbedTLS's own configuration.
-    write_list("mbedtls/mbedtls_sources.gni", mbedtls_sources=set(found(f"{root}/mbedtls", "library/*.c")))
+    mbedtls = set(found(f"{root}/mbedtls", "library/*.c"))
+    protocols = re.compile(r"library/(debug|mps_\w+|net_sockets|pkcs7|ssl_\w+|x509\w*)\.c")
+    write_list(
+        "mbedtls/mbedtls_sources.gni",
+        mbedcrypto_sources={file for file in mbedtls if not protocols.fullmatch(file)},
+        mbedtls_sources={file for file in mbedtls if protocols.fullmatch(file)},
+    )
 
 
 if __name__ == "__main__":
