@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -14,9 +15,11 @@
 #include <string_view>
 #include <vector>
 
+#include "base/core/hex.h"
 #include "enclave-loader/cli/complaint.h"
 #include "enclave-loader/cli/output.h"
 #include "enclave-loader/cli/tool.h"
+#include "enclave-loader/emu/emu.h"
 #include "enclave-loader/host/streams.h"
 #include "enclave-loader/image/image.h"
 #include "enclave-loader/image/mapped_file.h"
@@ -65,6 +68,34 @@ int SignalOfCause(uint64_t cause) {
   }
 }
 
+// What the nsgx-run inside the emulated machine is told: all that is not for this one.
+EmulatedRun EmulatedRunOf(const RunOptions& options) {
+  EmulatedRun run = {.image = options.image, .arguments = options.arguments, .run_options = {}};
+  const auto add = [&](std::string_view option, std::string_view value) {
+    run.run_options.push_back(std::string(option).append("=").append(value));
+  };
+  const auto add_hash = [&](std::string_view option,
+                            const std::optional<std::array<std::byte, 32>>& hash) {
+    if (hash) {
+      std::array<char, 64> digits;
+      add(option, EncodeHex(*hash, digits).value());
+    }
+  };
+  for (std::string_view variable : options.environment) {
+    add("--env", variable);
+  }
+  add_hash("--identity", options.identity);
+  add_hash("--signer", options.signer);
+  if (options.vcpus) {
+    add("--vcpus", std::to_string(*options.vcpus));
+  }
+  if (options.stats != StatsForm::kNone) {
+    run.run_options.emplace_back(options.stats == StatsForm::kJson ? "--stats=json" : "--stats");
+  }
+  add("--log", LogLevelName(options.log_level));
+  return run;
+}
+
 // One run of one image.
 class Run final : private EndListener {
  public:
@@ -98,6 +129,9 @@ class Run final : private EndListener {
     }
     finish(Phase::kParse);
 
+    if (options_.machine == Machine::kEmu) {
+      return RunOnEmulator(options_.emulator, EmulatedRunOf(options_), kOurFailure);
+    }
     device_ = OpenMachine();
     if (device_ == nullptr) {
       return kOurFailure;
@@ -265,6 +299,9 @@ int Main(std::span<char* const> arguments) {
   OccupyClosedStreams();
   // The enclave's program gets EPIPE and its own SIGPIPE; nsgx-run itself goes on.
   signal(SIGPIPE, SIG_IGN);
+  if (options.value().image == nullptr) {
+    return RunOnEmulator(options.value().emulator, {}, kOurFailure);
+  }
   return Run(options.value()).Start();
 }
 

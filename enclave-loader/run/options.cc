@@ -17,6 +17,17 @@ namespace nsgx::loader {
 namespace {
 
 constexpr Option kOptions[] = {
+    {"--emu-console", "FILE",
+     "Keeps what the emulated machine itself says, its firmware and its Linux, in this file."},
+    {"--emu-publish", "HOST_PORT:GUEST_PORT",
+     "Makes a TCP port of the emulated machine reachable on this one's loopback interface. Can be "
+     "repeated. Without it the machine has no network."},
+    {"--emu-share", "HOST_DIR[:/GUEST_DIR]",
+     "Copies a folder into the emulated machine, as /share if nothing else is said. Can be "
+     "repeated. What changes there stays there."},
+    {"--emu-shell", "",
+     "Instead of the image runs a shell in the emulated machine's Linux, outside of all enclaves; "
+     "the image, if one is given, lies in it."},
     {"--env", "NAME[=VALUE]",
      "Offers an environment variable to the program, with the value that it has here if none is "
      "given. Can be repeated. "
@@ -27,7 +38,7 @@ constexpr Option kOptions[] = {
      "trace has a line for each host call."},
     {"--machine", "NAME",
      "What plays the machine: sim (one Linux process, no secrecy), snp (AMD SEV-SNP, by "
-     "/dev/nsgx); "
+     "/dev/nsgx), emu (an emulated machine with SNP, no secrecy, takes seconds to start); "
      "auto, the default, is snp where there is that device, else sim."},
     {"--signer", "HEX|FILE",
      "Refuses every image that is not signed with this key: its hash as nsgx-inspect shows it, or "
@@ -65,7 +76,8 @@ constexpr Paragraph kExamples[] = {
     {"",
      "nsgx-run app.elf one two three\n"
      "nsgx-run --env LANG --vcpus 2 --signer key.pub app.elf\n"
-     "nsgx-run --stats=json app.elf 2> stats.json"},
+     "nsgx-run --stats=json app.elf 2> stats.json\n"
+     "nsgx-run --machine=emu --emu-publish 8080:80 server.elf"},
 };
 constexpr Paragraph kSeeAlso[] = {
     {"", "nsgx-inspect(1), nsgx-sign(1), nsgx-verify(1), nsgx.toml(5)"}};
@@ -112,6 +124,23 @@ const char* FindVariable(std::string_view name) {
     }
   }
   return nullptr;
+}
+
+constexpr std::string_view kEmulatorPrefix = "--emu-";
+
+// `value` is part of an argument, and so ends with a NUL byte.
+Result<void, Complaint> ApplyToEmulator(EmulatorOptions& options, std::string_view name,
+                                        std::string_view value) {
+  if (name == "--emu-console") {
+    options.console = value.data();
+  } else if (name == "--emu-publish") {
+    options.ports.push_back(TRY(ParsePort(value)));
+  } else if (name == "--emu-share") {
+    options.shares.push_back(TRY(ParseShare(value)));
+  } else if (name == "--emu-shell") {
+    options.shell = true;
+  }
+  return {};
 }
 
 Result<void, Complaint> Apply(RunOptions& options, std::string_view name, std::string_view value) {
@@ -161,9 +190,13 @@ Result<void, Complaint> Apply(RunOptions& options, std::string_view name, std::s
       options.machine = Machine::kSim;
     } else if (value == "snp") {
       options.machine = Machine::kSnp;
+    } else if (value == "emu") {
+      options.machine = Machine::kEmu;
     } else {
-      return Complain("there is no machine ", value, "; machines are auto, sim, snp");
+      return Complain("there is no machine ", value, "; machines are auto, sim, snp, emu");
     }
+  } else if (name.starts_with(kEmulatorPrefix)) {
+    return ApplyToEmulator(options.emulator, name, value);
   }
   return {};
 }
@@ -176,6 +209,8 @@ constinit const Tool kRunTool = {"nsgx-run", "run an enclave image",
                                  "the program's.",
                                  kCommands, kSections};
 
+std::string_view LogLevelName(uint32_t level) { return kLogLevels[level]; }
+
 Result<RunOptions, Complaint> ParseRunOptions(std::span<char* const> arguments) {
   RunOptions options;
   if (arguments.size() == 1 && std::string_view(arguments[0]) == "--man") {
@@ -183,6 +218,7 @@ Result<RunOptions, Complaint> ParseRunOptions(std::span<char* const> arguments) 
     return options;
   }
   PlainParser parser(kRunTool.name, kOptions, arguments);
+  std::string_view emulator_option;
   while (true) {
     const PlainParser::Parsed parsed = TRY(parser.Next());
     if (parsed.option == nullptr) {
@@ -192,9 +228,18 @@ Result<RunOptions, Complaint> ParseRunOptions(std::span<char* const> arguments) 
     if (options.request != Request::kRun) {
       return options;
     }
+    if (parsed.option->name.starts_with(kEmulatorPrefix)) {
+      emulator_option = parsed.option->name;
+    }
+  }
+  if (!emulator_option.empty() && options.machine != Machine::kEmu) {
+    return Complain("option ", emulator_option, " is for the emulated machine; add --machine=emu");
   }
   options.arguments = parser.operands();
   if (options.arguments.empty()) {
+    if (options.emulator.shell) {
+      return options;
+    }
     return Complain("no image given; see nsgx-run --help");
   }
   options.image = options.arguments[0];

@@ -12,6 +12,7 @@
 #include "base/core/result.h"
 #include "enclave-loader/cli/complaint.h"
 #include "enclave-loader/cli/tool.h"
+#include "enclave-loader/emu/emu.h"
 
 namespace nsgx::loader {
 
@@ -30,13 +31,13 @@ inline constexpr uint32_t kTraceLevel = 3;
 
 enum class Request : uint8_t { kRun, kHelp, kVersion, kMan };
 // What plays the machine. kAuto: kSnp where there is /dev/nsgx, else kSim.
-enum class Machine : uint8_t { kAuto, kSim, kSnp };
+enum class Machine : uint8_t { kAuto, kSim, kSnp, kEmu };
 enum class StatsForm : uint8_t { kNone, kText, kJson };
 
 struct RunOptions {
   Request request = Request::kRun;
   Machine machine = Machine::kAuto;
-  const char* image = nullptr;
+  const char* image = nullptr;                // none: a shell on kEmu
   std::span<char* const> arguments;           // the program's, argv[0] (the image) included
   std::vector<std::string_view> environment;  // NAME=VALUE
   std::optional<uint32_t> vcpus;
@@ -44,7 +45,11 @@ struct RunOptions {
   std::optional<std::array<std::byte, 32>> signer;
   StatsForm stats = StatsForm::kNone;
   uint32_t log_level = kWarningLevel;  // lines up to this level are shown
+  EmulatorOptions emulator;            // on kEmu
 };
+
+// "warning", as --log takes it.
+std::string_view LogLevelName(uint32_t level);
 
 // Errors: one line for the user; nsgx-run then ends with kOurFailure.
 // The result holds views of `arguments`, which is argv without the program's name, and of the

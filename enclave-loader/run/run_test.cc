@@ -90,7 +90,49 @@ TEST(RunOptions, Machines) {
   EXPECT_EQ(machine("--machine=auto"), Machine::kAuto);
   EXPECT_EQ(machine("--machine=sim"), Machine::kSim);
   EXPECT_EQ(machine("--machine=snp"), Machine::kSnp);
+  EXPECT_EQ(machine("--machine=emu"), Machine::kEmu);
   EXPECT_EQ(machine("--machine=SNP"), std::nullopt);
+}
+
+TEST(RunOptions, Emulator) {
+  const Line line = {"--machine=emu",     "--emu-publish", "8080:80",
+                     "--emu-share=data",  "--emu-share",   "/a:b:/data/inside",
+                     "--emu-console=log", "--emu-shell",   "app.elf"};
+  const auto parsed = ParseRunOptions(line.arguments());
+  ASSERT_TRUE(parsed.ok()) << parsed.error().text();
+  const EmulatorOptions& options = parsed.value().emulator;
+  ASSERT_EQ(options.ports.size(), 1u);
+  EXPECT_EQ(options.ports[0].host, 8080);
+  EXPECT_EQ(options.ports[0].guest, 80);
+  ASSERT_EQ(options.shares.size(), 2u);
+  EXPECT_EQ(options.shares[0].host, "data");
+  EXPECT_EQ(options.shares[0].guest, "/share");
+  EXPECT_EQ(options.shares[1].host, "/a:b");
+  EXPECT_EQ(options.shares[1].guest, "/data/inside");
+  EXPECT_STREQ(options.console, "log");
+  EXPECT_TRUE(options.shell);
+}
+
+TEST(RunOptions, AShellNeedsNoImage) {
+  const Line line = {"--machine=emu", "--emu-shell"};
+  const auto parsed = ParseRunOptions(line.arguments());
+  ASSERT_TRUE(parsed.ok()) << parsed.error().text();
+  EXPECT_EQ(parsed.value().image, nullptr);
+}
+
+TEST(RunOptions, MistakesAboutTheEmulatorAreNamed) {
+  EXPECT_NE(ComplaintAbout({"--emu-shell", "app.elf"}).find("add --machine=emu"),
+            std::string::npos);
+  for (const char* port : {"80", "80:", ":80", "0:80", "80:65536", "a:80"}) {
+    EXPECT_NE(ComplaintAbout({"--machine=emu", "--emu-publish", port, "a"}).find("HOST_PORT"),
+              std::string::npos)
+        << port;
+  }
+  for (const char* share : {"", ":/data", "data:/", "data:/proc/x", "data:/a/../b"}) {
+    EXPECT_NE(ComplaintAbout({"--machine=emu", "--emu-share", share, "a"}).find("HOST_DIR"),
+              std::string::npos)
+        << share;
+  }
 }
 
 TEST(RunOptions, MistakesAreNamed) {
