@@ -241,7 +241,7 @@ def check_command_lines(bench, hello):
     bench.expect_refusal(["nsgx-run", "--vcpus", "0", hello], 125, "--vcpus")
     bench.expect_refusal(["nsgx-run", "--vcpus", "65", hello], 125, "at most 64 vCPUs")
     bench.expect_refusal(["nsgx-run", "--vcpus", "257", hello], 125, "--vcpus")
-    bench.expect_refusal(["nsgx-run", "--machine=snp", hello], 125, "/dev/nsgx")
+    bench.expect_refusal(["nsgx-run", "--machine=snp", hello], 125, "no machine snp")
     bench.expect_refusal(["nsgx-run", "--machine=pdp11", hello], 125, "no machine pdp11")
     bench.expect_refusal(["nsgx-run", "--identity", "00", hello], 125, "64 hexadecimal digits")
     bench.expect_refusal(["nsgx-run", "--identity", "00" * 32, hello], 126, "another identity")
