@@ -19,6 +19,7 @@ constexpr uint32_t kHypervisorLeaf = 0x40000000;
 constexpr uint32_t kMaxHypervisorLeaf = 0x40000001;
 constexpr uint32_t kExtendedLeaf = 0x80000000;
 constexpr uint32_t kExtendedFeatures = 0x80000001;
+constexpr uint32_t kAddressSizes = 0x80000008;
 
 struct Place {
   uint32_t leaf;
@@ -43,7 +44,7 @@ constexpr Place kPlaces[] = {
     {0x80000005, 0},  // caches
     {0x80000006, 0},
     {0x80000007, 0},  // power
-    {0x80000008, 0},  // address sizes
+    {kAddressSizes, 0},
     {0x8000001d, 0},  // caches
     {0x8000001d, 1},
     {0x8000001d, 2},
@@ -83,6 +84,9 @@ constexpr uint32_t kHiddenMoreEdx =
 // SVM, which is the monitor's; XOP, LWP, FMA4.
 constexpr uint32_t kHiddenExtendedEcx = 1u << 2 | 1u << 11 | 1u << 15 | 1u << 16;
 
+// Leaf 0x80000008, ebx: INVLPGB, which would have to be emulated for nothing.
+constexpr uint32_t kHiddenSizesEbx = 1u << 3;
+
 // ---- what is added
 
 constexpr uint32_t kSev = 1u << 1;
@@ -118,6 +122,9 @@ CpuidResult GuestCpuid::Adjusted(uint32_t leaf, uint32_t subleaf) const {
       break;
     case kExtendedFeatures:
       result.ecx &= ~kHiddenExtendedEcx;
+      break;
+    case kAddressSizes:
+      result.ebx &= ~kHiddenSizesEbx;
       break;
     default:
       break;

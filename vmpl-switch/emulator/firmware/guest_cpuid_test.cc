@@ -48,6 +48,7 @@ TEST(GuestCpuidTest, OffersSnpAndNoSvm) {
   EXPECT_EQ(kEverything.Find(0x80000001, 0).ecx & 1u << 2, 0u);
   EXPECT_NE(kEverything.Find(0x80000001, 0).edx & 1u << 20, 0u);  // NX
   EXPECT_EQ(kEverything.Find(0x8000000a, 0), CpuidResult{});
+  EXPECT_EQ(kEverything.Find(0x80000008, 0).ebx, ~(1u << 3));  // without INVLPGB
   EXPECT_EQ(kEverything.Find(0x40000000, 0).eax, 0x40000001u);
 }
 
