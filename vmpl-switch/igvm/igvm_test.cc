@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 #include <string_view>
@@ -160,27 +161,20 @@ TEST(Reader, ListsDirectivesInOrder) {
 
 TEST(LaunchDigest, EachLinkIsTheKnownOne) {
   const std::string_view expected[] = {
-      "48ec6acfec9a561b590191791ae27bedf6e4c931b221365909df5977814db749c18eedcc1a2490bef39ab7071fc9"
-      "5"
-      "d0d",
-      "874c8b2602740de6bb9f096192bcc459277227ff0459e9130ba1c13364a568fd010ec8bd684fff9f1b12ce2f5b7f"
-      "d"
-      "ec9",
-      "a4fdb89e9c3fbcd8c73dd8bbd7abce49d606cdea07b64c8fe59887f347bef8ad3172d4d180366193aaec10abd002"
-      "a"
-      "818",
-      "f6b9a12eb17ac142fb6e6757b624bcd6e24312d942ba1e6e4b890a7e55d82060914c5269d35ecae6cadbc3e639e5"
-      "7"
-      "0eb",
-      "25ada7429f881f077d1f0a0adf4fc27275c0524f0b707d93d3203c32b1b0ea71833b7f2967166e3c42763c2a9202"
-      "3"
-      "b94",
-      "0ff5056f4b5bd52566a0c04f84044500931c82cf7f86e795c9f61d9dfc0d124ec59d9af1b2196857857ec2b00c5d"
-      "0"
-      "ddc",
-      "333ad13de9751f63189a75f3b7d9d259df0341da3956afc1e1c803132127dc1364fb861bbc20f89407db9fb1ad7f"
-      "5"
-      "61d"};
+      "48ec6acfec9a561b590191791ae27bedf6e4c931b221365909df5977814db749"
+      "c18eedcc1a2490bef39ab7071fc95d0d",
+      "874c8b2602740de6bb9f096192bcc459277227ff0459e9130ba1c13364a568fd"
+      "010ec8bd684fff9f1b12ce2f5b7fdec9",
+      "a4fdb89e9c3fbcd8c73dd8bbd7abce49d606cdea07b64c8fe59887f347bef8ad"
+      "3172d4d180366193aaec10abd002a818",
+      "f6b9a12eb17ac142fb6e6757b624bcd6e24312d942ba1e6e4b890a7e55d82060"
+      "914c5269d35ecae6cadbc3e639e570eb",
+      "25ada7429f881f077d1f0a0adf4fc27275c0524f0b707d93d3203c32b1b0ea71"
+      "833b7f2967166e3c42763c2a92023b94",
+      "0ff5056f4b5bd52566a0c04f84044500931c82cf7f86e795c9f61d9dfc0d124e"
+      "c59d9af1b2196857857ec2b00c5d0ddc",
+      "333ad13de9751f63189a75f3b7d9d259df0341da3956afc1e1c803132127dc13"
+      "64fb861bbc20f89407db9fb1ad7f561d"};
   const Bytes bytes = TestFile();
   const Result<File> file = File::Open(bytes);
   ASSERT_TRUE(file.ok());
@@ -296,6 +290,49 @@ TEST(Reader, WantsOneProcessorState) {
     file[0x1168 + field] ^= std::byte{1};
     EXPECT_EQ(OpenError(file), Status::kUnsupported);
   }
+}
+
+TEST(Reader, WantsParametersInsertedBeforeTheProcessorState) {
+  // The insert moves from its place to the end; nothing changes its offset.
+  constexpr size_t kInsert = 0x90;
+  constexpr size_t kSize = 24;
+  Bytes file = TestFile();
+  const auto at = [&file](size_t offset) { return file.begin() + static_cast<ptrdiff_t>(offset); };
+  std::rotate(at(kInsert), at(kInsert + kSize), at(WithoutSpaces(kHead).size() / 2));
+  Seal(file);
+  EXPECT_EQ(OpenError(file), Status::kUnsupported);
+}
+
+TEST(Reader, TakesEachParameterAreaOnce) {
+  // At the end of the headers, but for the processor's state.
+  const size_t end = WithoutSpaces(kHead).size() / 2 - 32;
+  const auto with = [end](uint32_t type, Bytes content) {
+    Bytes file = TestFile();
+    const size_t before = file.size();
+    InsertHeader(file, end, type, content);
+    const auto moved = static_cast<uint32_t>(file.size() - before);
+    Put<uint32_t>(file, kFirstPage + 0x14, 0x168 + moved);
+    Put<uint32_t>(file, end + moved + 0x14, 0x1168 + moved);
+    Seal(file);
+    return OpenError(file);
+  };
+  Bytes area(16);
+  Put<uint64_t>(area, 0, kPageSize);
+  EXPECT_EQ(with(IGVM_PARAMETER_AREA, area), Status::kMalformed);  // declared already
+  Put<uint32_t>(area, 8, 1);
+  EXPECT_EQ(with(IGVM_PARAMETER_AREA, area), Status::kOk);
+  Put<uint64_t>(area, 0, 2 << 20);
+  EXPECT_EQ(with(IGVM_PARAMETER_AREA, area), Status::kUnsupported);  // too large
+
+  const Bytes parameter(8);
+  EXPECT_EQ(with(IGVM_ENVIRONMENT_INFO, parameter), Status::kMalformed);  // inserted already
+  Bytes insert(16);
+  Put<uint64_t>(insert, 0, 0x16000);
+  Put<uint32_t>(insert, 8, 1);
+  EXPECT_EQ(with(IGVM_PARAMETER_INSERT, insert), Status::kMalformed);
+
+  EXPECT_EQ(with(IGVM_SNP_ID_BLOCK, Bytes(0x2b8)), Status::kOk);
+  EXPECT_EQ(with(IGVM_SNP_ID_BLOCK, Bytes(0x2b0)), Status::kMalformed);
 }
 
 TEST(Reader, WantsPagesBeforeTheProcessorState) {

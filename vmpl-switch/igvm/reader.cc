@@ -312,8 +312,13 @@ Result<void> File::CheckDirectives() const {
       case DirectiveKind::kVpCount:
       case DirectiveKind::kMemoryMap:
       case DirectiveKind::kEnvironmentInfo:
+        TRY(CheckParameters(offset, directive));
+        break;
       case DirectiveKind::kParameterInsert:
         TRY(CheckParameters(offset, directive));
+        if (has_context) {
+          return Error(Status::kUnsupported);
+        }
         break;
       case DirectiveKind::kVpContext:
         if (has_context) {

@@ -43,8 +43,10 @@ class File {
  public:
   // Checks the whole of `bytes`. Accepts what every known host accepts, no more: version 1, one
   // platform (SEV-SNP, VTL 0 or 2, no shared boundary), one guest policy, and directives of the
-  // kinds above for that platform, pages of 4 KiB, whole pages, no place loaded twice in a row of
-  // equal headers, one VP context with index 0, its features SNP and its VMPL 0.
+  // kinds above for that platform, pages of 4 KiB, each parameter area declared, filled and
+  // inserted in this order and once, and behind all that is measured one VP context: index 0,
+  // features with SNP, VMPL 0. Not checked: that no place is loaded twice; whoever loads keeps
+  // account of pages.
   //
   // Errors: kMalformed    breaks the format.
   //         kUnsupported  a legal file, but not one that all hosts load.
