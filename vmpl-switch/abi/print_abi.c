@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Prints the layout of every struct that crosses a boundary, and the numbers of statuses and gate
- * calls. */
-#include <stddef.h>
-#include <stdio.h>
-
+/* Prints the layout of every struct that crosses a boundary, and the numbers that go with them. */
+#include "vmpl-switch/abi/print_abi.h"
 #include "vmpl-switch/abi/boot.h"
 #include "vmpl-switch/abi/gate.h"
 #include "vmpl-switch/abi/image.h"
@@ -11,12 +8,6 @@
 #include "vmpl-switch/abi/slot.h"
 #include "vmpl-switch/abi/snp_report.h"
 #include "vmpl-switch/abi/status.h"
-
-#define STRUCT(type) printf("\nstruct %s: %zu bytes\n", #type, sizeof(struct type))
-#define FIELD(type, field)                                                                         \
-  printf("  0x%03zx %5zu %s\n", offsetof(struct type, field), sizeof(((struct type*)NULL)->field), \
-         #field)
-#define NUMBER(name) printf("%s = 0x%llx\n", #name, (unsigned long long)(name))
 
 static void PrintImage(void) {
   NUMBER(NSGX_CONFIG_MAGIC);
@@ -338,5 +329,6 @@ int main(void) {
   PrintBoot();
   PrintReport();
   PrintNumbers();
+  PrintSnpAbi();
   return 0;
 }
