@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the library OS needs from outside the enclave, as it sees it: typed, checked, no raw host value. syscall-shim/hostcall
-// implements it over the gate; unit tests implement it in memory. Everything returned was chosen by an untrusted host
-// and has passed the checks named here, no more: bytes, times and terminal sizes are claims.
+// What the library OS needs from outside the enclave, as it sees it: typed, checked, no raw host
+// value. syscall-shim/hostcall implements it over the gate; unit tests implement it in memory.
+// Everything returned was chosen by an untrusted host and has passed the checks named here, no
+// more: bytes, times and terminal sizes are claims.
 #pragma once
 
 #include <cstddef>
@@ -22,14 +23,16 @@ struct StreamInfo {
   uint16_t rows, columns;
 };
 
-// Reads what is there now: 0 bytes is end of file, EAGAIN when nothing is there. Never more than out.size() bytes.
+// Reads what is there now: 0 bytes is end of file, EAGAIN when nothing is there. Never more than
+// out.size() bytes.
 Result<size_t, Errno> StreamRead(Stream stream, std::span<std::byte> out);
 // Writes some or all of `data`; EAGAIN when the stream is full, EPIPE when nobody reads it.
 Result<size_t, Errno> StreamWrite(Stream stream, std::span<const std::byte> data);
 Result<StreamInfo, Errno> StreamQuery(Stream stream);
 
-// Waits until one of the watched streams is ready, this vCPU is woken (Wake), or the deadline passes. One vCPU waits for all
-// threads. `ready` bits are hints: bit n = watch[n]. Spurious returns are legal.
+// Waits until one of the watched streams is ready, this vCPU is woken (Wake), or the deadline
+// passes. One vCPU waits for all threads. `ready` bits are hints: bit n = watch[n]. Spurious
+// returns are legal.
 struct Watch {
   Stream stream;
   bool for_write;
@@ -48,7 +51,8 @@ void SetTick(uint32_t microseconds);
 // Nanoseconds since 1970 as the host claims.
 uint64_t WallClock();
 
-// A line for the operator (crash report, warning, trace), not for the program's streams. Cut at 1024 bytes.
+// A line for the operator (crash report, warning, trace), not for the program's streams. Cut at
+// 1024 bytes.
 enum class LogLevel : uint32_t { kError = 0, kWarning = 1, kInfo = 2, kTrace = 3 };
 void Log(LogLevel level, std::span<const char> line);
 

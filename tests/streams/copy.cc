@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Copies standard input to standard output with plain read() and write(). Exit status: 0, or the errno of what failed.
+// Copies standard input to standard output with plain read() and write(). Exit status: 0, or the
+// errno of what failed.
 #include <errno.h>
 #include <unistd.h>
 
