@@ -834,6 +834,19 @@ TEST(GateEvidence, HasOneKeyWhoeverAsksFirst) {
   EXPECT_EQ(fixture.machine.hardware_reports(), 2u);
   EXPECT_EQ(std::memcmp(evidence[0].seh_public_key, evidence[1].seh_public_key, 96), 0);
   EXPECT_EQ(std::memcmp(evidence[0].snp_report, evidence[1].snp_report, sizeof(snp_report)), 0);
+  // And it is the one that is published.
+  std::array<std::byte, 96> published = {};
+  ASSERT_TRUE(fixture.keys.EvidencePublicKey(published).ok());
+  EXPECT_EQ(std::memcmp(evidence[0].seh_public_key, published.data(), published.size()), 0);
+  EXPECT_EQ(fixture.machine.hardware_reports(), 2u);
+}
+
+TEST(GateEvidence, PublishesNoKeyThatTheMachineDoesNotBind) {
+  Running fixture;
+  std::array<std::byte, 96> published = {};
+  fixture.machine.FailCall(2);  // the report
+  EXPECT_FALSE(fixture.keys.EvidencePublicKey(published).ok());
+  EXPECT_EQ(published[0], std::byte{0});
 }
 
 TEST(GateEvidence, IsMadeForSeveralSlotsAtOnce) {

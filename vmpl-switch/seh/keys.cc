@@ -195,4 +195,13 @@ Result<void> KeyStore::MakeEvidence(const nsgx_report_body& owner,
   return {};
 }
 
+Result<void> KeyStore::EvidencePublicKey(std::span<std::byte, 96> out) {
+  MachineEntropy entropy(machine_);
+  Drbg drbg;
+  TRY(drbg.Seed(entropy, BytesOf(kEvidenceDrbgLabel)));
+  const EcdsaP384PublicKey::Raw& public_key = TRY(GetEvidenceKey(drbg))->key.public_key().raw();
+  __builtin_memcpy(out.data(), public_key.data(), out.size());
+  return {};
+}
+
 }  // namespace nsgx::seh

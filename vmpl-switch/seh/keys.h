@@ -63,6 +63,11 @@ class KeyStore {
                             std::span<const std::byte, 64> report_data,
                             nsgx_evidence_core& evidence);
 
+  // Fills in X and Y of the key that signs evidence, for whoever publishes it.
+  //
+  // Errors: as MakeEvidence.
+  Result<void> EvidencePublicKey(std::span<std::byte, 96> out);
+
  private:
   // A secret of 32 bytes, made when it is first needed.
   struct Secret {
