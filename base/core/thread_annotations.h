@@ -23,6 +23,8 @@
 #define ACQUIRE(...) NSGX_THREAD_ANNOTATION(acquire_capability(__VA_ARGS__))
 #define TRY_ACQUIRE(...) NSGX_THREAD_ANNOTATION(try_acquire_capability(__VA_ARGS__))
 #define RELEASE(...) NSGX_THREAD_ANNOTATION(release_capability(__VA_ARGS__))
+// On a function: returns this lock.
+#define RETURN_CAPABILITY(lock) NSGX_THREAD_ANNOTATION(lock_returned(lock))
 // On a lock: taken after the others.
 #define ACQUIRED_AFTER(...) NSGX_THREAD_ANNOTATION(acquired_after(__VA_ARGS__))
 // On a function that the analysis cannot follow; a comment says why it is right all the same.

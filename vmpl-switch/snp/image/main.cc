@@ -2,6 +2,7 @@
 // The SEH from its first line of C++ to the loop that serves the guest.
 #include "base/core/log.h"
 #include "vmpl-switch/snp/calls/guest_cpus.h"
+#include "vmpl-switch/snp/enclave/start_enclaves.h"
 #include "vmpl-switch/snp/image/checks.h"
 #include "vmpl-switch/snp/image/console.h"
 #include "vmpl-switch/snp/image/guest_loop.h"
@@ -32,6 +33,10 @@ void SehMain(uint64_t encryption_bit) {
   StartDoorbell();
   GiveMemoryToGuest();
   Services& services = StartServices(g_guest_cpus);
+  const Result<void> enclaves = StartEnclaves(services);
+  if (!enclaves.ok()) {
+    LOG(kError, "this machine cannot run enclaves: ", StatusName(enclaves.error()));
+  }
   LaunchLinux(g_guest_cpus);
   ServeGuest(g_guest_cpus, services.protocols);
 }

@@ -108,7 +108,7 @@ Result<void> AddressSpace::ReserveTables(uint64_t address) {
 }
 
 Result<void> AddressSpace::Protect(uint64_t address, MapRights rights) {
-  uint64_t* entry = TRY(EntryFor(address, 0, false, false));
+  uint64_t* entry = TRY(EntryFor(address, 0, false, rights.user));
   if ((*entry & kPresent) == 0) {
     return Error(Status::kNotFound);
   }
@@ -142,13 +142,47 @@ Result<GuestPhys> AddressSpace::Translate(uint64_t address) const {
   }
 }
 
+Result<void> AddressSpace::MakeAlias(uint64_t address) {
+  CHECK(shares_kernel_ && !has_alias_);
+  TRY(EntryFor(address, kTop - 1, true, true));
+  uint64_t* top = memory_->ObjectAt<uint64_t>(root_);
+  top[kEnclaveSlot] = (top[IndexAt(address, kTop)] & ~kUser) | kNoExecute;
+  has_alias_ = true;
+  return {};
+}
+
+void AddressSpace::UnmapTable(uint64_t entry, unsigned level, Taken taken, void* context) {
+  uint64_t* table = TableAt(entry);
+  for (unsigned i = 0; i < kEntries; ++i) {
+    if ((table[i] & kPresent) == 0) {
+      continue;
+    }
+    CHECK((table[i] & kLarge) == 0 || level == 0);
+    if (level != 0) {
+      UnmapTable(table[i], level - 1, taken, context);
+      continue;
+    }
+    const GuestPhys page(table[i] & kAddressMask & ~encryption_bit_);
+    table[i] = 0;
+    taken(context, page);
+  }
+}
+
+void AddressSpace::UnmapAll(uint64_t address, Taken taken, void* context) {
+  const uint64_t entry = memory_->ObjectAt<uint64_t>(root_)[IndexAt(address, kTop)];
+  if ((entry & kPresent) != 0) {
+    UnmapTable(entry, kTop - 1, taken, context);
+  }
+}
+
 void AddressSpace::DestroyTable(GuestPhys table, unsigned level) {
   if (level != 0) {
     const uint64_t* entries = memory_->ObjectAt<uint64_t>(table);
     for (unsigned i = 0; i < kEntries; ++i) {
-      const bool is_shared = level == kTop && i >= kKernelFirst && i != kEnclaveSlot;
-      if ((entries[i] & kPresent) != 0 && (entries[i] & kLarge) == 0 &&
-          !(shares_kernel_ && is_shared)) {
+      const bool is_kernel = level == kTop && i >= kKernelFirst && i != kEnclaveSlot;
+      const bool is_shared =
+          (is_kernel && shares_kernel_) || (level == kTop && i == kEnclaveSlot && has_alias_);
+      if ((entries[i] & kPresent) != 0 && (entries[i] & kLarge) == 0 && !is_shared) {
         DestroyTable(GuestPhys(entries[i] & kAddressMask & ~encryption_bit_), level - 1);
       }
     }

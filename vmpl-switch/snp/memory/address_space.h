@@ -58,6 +58,18 @@ class AddressSpace {
   // Takes a page of 4 KiB out and returns which it was. Errors: kNotFound.
   Result<GuestPhys> Unmap(uint64_t address);
 
+  // Makes the entry kEnclaveSlot a second view of all that lies in the same 512 GiB as `address`,
+  // now and later: for the SEH alone whatever a page's rights say, and never executable. So the SEH
+  // reads what ring 3 may not, but writes only where ring 3 may.
+  //
+  // Requires: called once; there is a kernel whose upper half is shared.
+  // Errors:   kNoMemory
+  Result<void> MakeAlias(uint64_t address);
+
+  // Takes out every page of 4 KiB in the same 512 GiB as `address` and tells `taken` of each.
+  using Taken = void (*)(void* context, GuestPhys page);
+  void UnmapAll(uint64_t address, Taken taken, void* context);
+
   // Returns what `address` is mapped to. Errors: kNotFound.
   Result<GuestPhys> Translate(uint64_t address) const;
 
@@ -69,6 +81,7 @@ class AddressSpace {
   Result<uint64_t*> EntryFor(uint64_t address, unsigned level, bool make, bool user);
   uint64_t LeafOf(GuestPhys page, MapRights rights) const;
   uint64_t* TableAt(uint64_t entry) const;
+  void UnmapTable(uint64_t entry, unsigned level, Taken taken, void* context);
   void DestroyTable(GuestPhys table, unsigned level);
 
   const DirectMap* memory_ = nullptr;
@@ -76,6 +89,7 @@ class AddressSpace {
   uint64_t encryption_bit_ = 0;
   GuestPhys root_;
   bool shares_kernel_ = false;
+  bool has_alias_ = false;
 };
 
 }  // namespace nsgx::snp

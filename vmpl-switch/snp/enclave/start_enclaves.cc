@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vmpl-switch/snp/enclave/start_enclaves.h"
+
+#include <new>
+
+#include "base/core/mem_raw.h"
+#include "vmpl-switch/snp/enclave/enclave_table.h"
+#include "vmpl-switch/snp/enclave/layout.h"
+#include "vmpl-switch/snp/enclave/ring3.h"
+#include "vmpl-switch/snp/enclave/seh_protocol.h"
+
+namespace nsgx::snp {
+namespace {
+
+// Everything about enclaves that is there once.
+struct Enclaves {
+  Enclaves(const Services& services, GuestPhys gate, std::span<std::byte> scratch)
+      : ring3(services),
+        no_pages(services.memory),
+        secrets(services, ring3, no_pages, gate),
+        keys(secrets),
+        table(services, ring3, keys, gate),
+        protocol(services, ring3, table, scratch) {}
+
+  Ring3 ring3;
+  // A machine without memory, from which the keys of all enclaves get their secrets.
+  PagePool no_pages;
+  SnpMachine secrets;
+  seh::KeyStore keys;
+  EnclaveTable table;
+  SehProtocol protocol;
+};
+
+}  // namespace
+
+Result<void> StartEnclaves(const Services& services) {
+  const GuestPhys gate = TRY(services.allocator.AllocateForEver(1));
+  CopyOnce(services.memory.At(gate), kGateCode, sizeof(kGateCode));
+  const GuestPhys scratch = TRY(services.allocator.AllocateForEver(SehProtocol::kScratchPages));
+  constexpr uint64_t kPages = (sizeof(Enclaves) + kPageSize - 1) / kPageSize;
+  Enclaves& enclaves =
+      *new (services.memory.At(TRY(services.allocator.AllocateForEver(kPages)))) Enclaves(
+          services, gate, {services.memory.At(scratch), SehProtocol::kScratchPages * kPageSize});
+  TRY(enclaves.ring3.Start());
+  services.protocols.Register(enclaves.protocol);
+  return {};
+}
+
+}  // namespace nsgx::snp
