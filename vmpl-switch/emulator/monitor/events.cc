@@ -50,6 +50,16 @@ bool ComesBack(uint64_t event) {
 
 }  // namespace
 
+uint64_t NormalizeInterrupted(uint64_t exit_int_info) {
+  constexpr uint64_t kFirstInterrupt = 32;
+  const bool is_exception = (exit_int_info & kEventTypeMask) == kEventTypeException;
+  if ((exit_int_info & kEventValid) != 0 && is_exception &&
+      (exit_int_info & 0xff) >= kFirstInterrupt) {
+    return (exit_int_info & 0xff) | kEventTypeInterrupt | kEventValid;
+  }
+  return exit_int_info;
+}
+
 EntryPlan PrepareEntry(uint64_t exit_int_info, const EventWindow& window, PendingEvents& pending) {
   EntryPlan plan;
   // Without the valid bit the rest is left over from some earlier delivery.

@@ -44,11 +44,16 @@ struct EntryPlan {
   bool wants_window = false;  // exit when the guest can take an interrupt
 };
 
+// QEMU says of a device's interrupt whose delivery faults that it is an exception. Returns what it
+// is.
+uint64_t NormalizeInterrupted(uint64_t exit_int_info);
+
 // Decides what the next entry injects: one event, in the order: what an exit interrupted, an
 // exception of our own, #HV, an interrupt. What does not get its turn stays in `pending`.
 //
-// `exit_int_info`: of the exit before. An event that was being delivered then is injected again,
-// but for those that the instruction itself raises when it is restarted: INT n, INT3, INTO and #VC.
+// `exit_int_info`: of the exit before, normalized. An event that was being delivered then is
+// injected again, but for those that the instruction itself raises when it is restarted: INT n,
+// INT3, INTO and #VC.
 EntryPlan PrepareEntry(uint64_t exit_int_info, const EventWindow& window, PendingEvents& pending);
 
 }  // namespace nsgx::emu
