@@ -99,23 +99,19 @@ std::span<const std::byte> FindFile(const StartInfo& info) {
   return {reinterpret_cast<const std::byte*>(module.address), module.size};
 }
 
-// Firmware has put its tables at the end of RAM; Linux wants to read them.
-void ShowFirmwareTables(const StartInfo& info, NestedTables& tables) {
+void CheckMemory(const StartInfo& info) {
   if (info.version == 0) {
-    return;
+    Unfit("no memory map");
   }
   const std::span map(reinterpret_cast<const StartMemory*>(info.memory_map), info.memory_map_count);
-  uint64_t ram_end = 0;
+  uint64_t end = 0;
   for (const StartMemory& item : map) {
-    const uint64_t end = item.address + item.size;
     if (item.type == kMemoryRam) {
-      ram_end = item.address < kRamSize ? std::max(ram_end, end) : ram_end;
-    } else if (item.address >= kGuestEnd.raw() && end <= kRamSize &&
-               item.address % kPageSize == 0) {
-      tables.ShowFirmwareTables(GuestPhys(item.address), GuestPhys(end & ~kPageMask));
+      end = std::max(end, item.address + item.size);
     }
   }
-  if (ram_end < kGuestEnd.raw() || ram_end > kRamSize) {
+  // Firmware keeps some of the end for itself.
+  if (end < kGuestEnd.raw() || end > kRamSize) {
     Unfit("this is not a machine with 1 GiB of RAM (QEMU's -m must say 1G)");
   }
 }
@@ -189,6 +185,7 @@ void MonitorMain(const nsgx::emu::StartInfo* info) {
   g_hardware.StartSvm(reinterpret_cast<uintptr_t>(g_host_save));
   MaskDevices();
   const std::span<const std::byte> bytes = FindFile(*info);
+  CheckMemory(*info);
 
   const GuestMemory memory(0, kGuestEnd.raw());
   Rmp rmp(memory, g_rmp_entries);
@@ -196,7 +193,6 @@ void MonitorMain(const nsgx::emu::StartInfo* info) {
   for (unsigned vmpl = 0; vmpl < kVmpls; ++vmpl) {
     tables.Initialize(vmpl, g_tables[vmpl], vmpl != 0);
   }
-  ShowFirmwareTables(*info, tables);
   rmp.SetObserver(&tables);
   tables.RefreshAll();
 

@@ -20,9 +20,10 @@ inline constexpr uint64_t kEncryptionBit = uint64_t{1} << kEncryptionBitNumber;
 // The machine's RAM: guests have what is below kGuestEnd, the monitor the rest.
 inline constexpr uint64_t kRamSize = uint64_t{1} << 30;
 inline constexpr GuestPhys kGuestEnd{0x3c000000};
-// What is no RAM in between: video memory and the firmware's ROM.
+// What is no RAM in between: video memory. The firmware's ROM behind it is RAM for guests, as Linux
+// expects of a machine without UEFI.
 inline constexpr GuestPhys kHoleBegin{0xa0000};
-inline constexpr GuestPhys kHoleEnd{0x100000};
+inline constexpr GuestPhys kHoleEnd{0xc0000};
 
 // The number of a page of guest-physical memory.
 using Page = uint64_t;

@@ -17,7 +17,6 @@ uint64_t TableEntry(const uint64_t* table) { return reinterpret_cast<uintptr_t>(
 void NestedTables::Initialize(unsigned vmpl, VmplTables& tables, bool sees_devices) {
   Set& set = sets_[vmpl];
   set.tables = &tables;
-  set.sees_devices = sees_devices;
   for (VmplTables::ViewTables& view : tables.views) {
     for (uint64_t i = 0; i < VmplTables::kEntries; ++i) {
       view.directory[i] = TableEntry(&view.leaves[i * VmplTables::kEntries]);
@@ -30,27 +29,13 @@ void NestedTables::Initialize(unsigned vmpl, VmplTables& tables, bool sees_devic
     for (uint64_t i = 1; i < VmplTables::kEntries; ++i) {
       shared.pointers[i] = i * kGigabyte | kGigabyteLeaf;
     }
+    for (Page page = PageOf(kHoleBegin); page < PageOf(kHoleEnd); ++page) {
+      shared.leaves[page] = page << kPageShift | kTable | kLeafNoExecute;
+    }
   }
   tables.root[0] = TableEntry(shared.pointers);
   tables.root[kEncryptionBit >> kRootShift] = TableEntry(own.pointers);
   tables.unpaged_root[0] = TableEntry(own.pointers);
-  if (sees_devices) {
-    ShowFirmwareTables(kHoleBegin, kHoleEnd);
-  }
-}
-
-void NestedTables::ShowFirmwareTables(GuestPhys begin, GuestPhys end) {
-  for (Set& set : sets_) {
-    if (set.tables == nullptr || !set.sees_devices) {
-      continue;
-    }
-    for (Page page = PageOf(begin); page < PageOf(end); ++page) {
-      CHECK(!rmp_.IsRam(page) && page < VmplTables::kLeaves);
-      for (VmplTables::ViewTables& view : set.tables->views) {
-        view.leaves[page] = page << kPageShift | kTable;
-      }
-    }
-  }
 }
 
 uint64_t NestedTables::MakeLeaf(Page page, const PageAccess& access) {

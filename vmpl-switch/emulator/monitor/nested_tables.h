@@ -43,12 +43,8 @@ class NestedTables final : public RmpObserver {
   explicit NestedTables(Rmp& rmp) : rmp_(rmp) {}
 
   // Builds the tables of `vmpl` in `tables`, which are zero and stay for ever. `sees_devices`: with
-  // what is no RAM, that is, devices and the firmware's tables.
+  // what is no RAM: devices.
   void Initialize(unsigned vmpl, VmplTables& tables, bool sees_devices);
-  // Lets VMPLs that see devices reach [begin, end) of the monitor's memory in both views: ACPI
-  // tables, which firmware has put there.
-  void ShowFirmwareTables(GuestPhys begin, GuestPhys end);
-
   // Brings all tables into line with the RMP.
   void PageChanged(Page page) override;
   void RefreshAll();
@@ -78,7 +74,6 @@ class NestedTables final : public RmpObserver {
   struct Set {
     VmplTables* tables = nullptr;
     uint64_t generation = 1;
-    bool sees_devices = false;
   };
 
   static uint64_t MakeLeaf(Page page, const PageAccess& access);
