@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <string>
 #include <vector>
@@ -32,7 +33,7 @@ constexpr milliseconds kStep{500};
 constexpr size_t kBlock = 65536;
 // A pipe that poll() calls writable takes this much without waiting.
 constexpr size_t kPipeBlock = 4096;
-constexpr size_t kKeptEnd = 2048;
+constexpr size_t kKeptEnd = 16384;
 
 // Reads what is there; "" at the end and on errors.
 std::string ReadSome(int fd) {
@@ -49,18 +50,19 @@ void KeepEnd(std::string& end, std::string_view text) {
   }
 }
 
-// The last line that says something, or "".
-std::string_view LastLine(std::string_view text) {
+// The last line that tells of a panic, or the last one that says anything, or "".
+std::string_view LastWords(std::string_view text) {
+  std::string_view last;
   while (!text.empty()) {
-    const size_t end = text.find_last_not_of(" \r\n\t");
-    if (end == std::string_view::npos) {
-      return "";
+    std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    line = line.substr(0, line.find_last_not_of(" \r\t") + 1);
+    if (line.find("panic") != std::string_view::npos) {
+      return line;
     }
-    text = text.substr(0, end + 1);
-    const size_t begin = text.rfind('\n');
-    return begin == std::string_view::npos ? text : text.substr(begin + 1);
+    last = line.empty() ? last : line;
   }
-  return "";
+  return last;
 }
 
 int Number(std::string_view text) {
@@ -168,7 +170,9 @@ Result<Session::Outcome, Complaint> Session::Run() {
       return Outcome{.status = 128 + SIGPIPE};
     }
     const Clock::time_point now = Clock::now();
-    if (status_ && HasAllOutput() && (qemu_ended || now > ended_ + kEndLimit)) {
+    // The machine keeps nothing, so its end is awaited only by who wants to read about it.
+    const bool may_end = qemu_ended || streams_.log < 0 || now > ended_ + kEndLimit;
+    if (status_ && HasAllOutput() && may_end) {
       return Outcome{.status = *status_};
     }
     if (!failure_.empty()) {
@@ -309,9 +313,9 @@ void Session::HideProgress() {
 }
 
 Error<Complaint> Session::ComplainOfEnd(std::string_view what) const {
-  std::string_view said = LastLine(console_end_);
+  std::string_view said = LastWords(console_end_);
   if (said.empty()) {
-    said = LastLine(messages_end_);
+    said = LastWords(messages_end_);
   }
   return Complain("the emulated machine: ", what,
                   said.empty() ? "" : "; the last that was said: ", said.substr(0, 200),

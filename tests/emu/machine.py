@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The emulated machine for tests. They run in the out folder."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from typing import NamedTuple
+
+_SKIPPED_STATUS = 77
+
+
+class Result(NamedTuple):
+    status: int
+    out: bytes
+    err: bytes
+    console: str
+
+
+def require():
+    """Ends the test as skipped where the build has no emulated machine; in CI, as failed."""
+    with open("emu/unavailable", encoding="utf-8") as stream:
+        reason = stream.read().strip()
+    if reason:
+        print(f"no emulated machine: {reason}")
+        sys.exit(1 if os.environ.get("CI") == "true" else _SKIPPED_STATUS)
+
+
+def run(*arguments, given=b"", timeout=150, program="./nsgx-run", environment=None):
+    """Runs nsgx-run --machine=emu with these arguments."""
+    with tempfile.TemporaryDirectory() as folder:
+        console = os.path.join(folder, "console")
+        command = [program, "--machine=emu", f"--emu-console={console}", *arguments]
+        # Ends by SIGTERM when it takes too long: nsgx-run then ends QEMU.
+        with subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=os.environ | (environment or {}),
+        ) as process:
+            try:
+                out, err = process.communicate(given, timeout)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGTERM)
+                out, err = process.communicate()
+                err += b"\nstopped: took too long"
+        text = ""
+        if os.path.exists(console):
+            with open(console, encoding="utf-8", errors="replace") as stream:
+                text = stream.read()
+    return Result(process.returncode, out, err, text)
+
+
+def shell(script, files=(), **options):
+    """Runs a shell script in the guest's Linux, outside of all enclaves; the files lie in its /share."""
+    with tempfile.TemporaryDirectory() as folder:
+        for file in files:
+            os.symlink(os.path.abspath(file), os.path.join(folder, os.path.basename(file)))
+        return run("--emu-shell", f"--emu-share={folder}", given=script.encode(), **options)
+
+
+def identity_of(image):
+    """The image's identity as nsgx-inspect computes it."""
+    said = subprocess.run(["./nsgx-inspect", image], capture_output=True, text=True, check=True).stdout
+    return re.search(r"identity\W+([0-9a-f]{64})", said)[1]
