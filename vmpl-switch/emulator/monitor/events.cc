@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vmpl-switch/emulator/monitor/events.h"
 
+#include <bit>
+
 namespace nsgx::emu {
 namespace {
+
+constexpr uint64_t kFirstInterrupt = 32;
 
 enum class FaultClass : uint8_t { kBenign, kContributory, kPageFault, kDoubleFault };
 
@@ -39,6 +43,20 @@ std::optional<Exception> Combine(uint32_t first, const Exception& second) {
   return second;
 }
 
+// Returns the event that was cut short, or 0 for none. QEMU calls an interrupt of a device an
+// exception.
+uint64_t Interrupted(uint64_t exit_int_info) {
+  // Without the valid bit the rest is left over from some earlier delivery.
+  if ((exit_int_info & kEventValid) == 0) {
+    return 0;
+  }
+  const uint64_t vector = exit_int_info & 0xff;
+  if ((exit_int_info & kEventTypeMask) == kEventTypeException && vector >= kFirstInterrupt) {
+    return vector | kEventTypeInterrupt | kEventValid;
+  }
+  return exit_int_info;
+}
+
 // Restarting the instruction raises it again, so injecting it would raise it twice.
 bool ComesBack(uint64_t event) {
   const uint64_t type = event & kEventTypeMask;
@@ -48,51 +66,72 @@ bool ComesBack(uint64_t event) {
           (vector == kVectorBreakpoint || vector == kVectorOverflow || vector == SNP_VECTOR_VC));
 }
 
+// Requires: pending.HasInterrupt().
+uint64_t TakeHighest(PendingEvents& pending) {
+  size_t word = pending.interrupts.size() - 1;
+  while (pending.interrupts[word] == 0) {
+    --word;
+  }
+  const int bit = 63 - std::countl_zero(pending.interrupts[word]);
+  pending.interrupts[word] &= ~(uint64_t{1} << bit);
+  return word * 64 + static_cast<uint64_t>(bit);
+}
+
 }  // namespace
 
-uint64_t NormalizeInterrupted(uint64_t exit_int_info) {
-  constexpr uint64_t kFirstInterrupt = 32;
-  const bool is_exception = (exit_int_info & kEventTypeMask) == kEventTypeException;
-  if ((exit_int_info & kEventValid) != 0 && is_exception &&
-      (exit_int_info & 0xff) >= kFirstInterrupt) {
-    return (exit_int_info & 0xff) | kEventTypeInterrupt | kEventValid;
+void PendingEvents::Keep(uint64_t exit_int_info) {
+  const uint64_t event = Interrupted(exit_int_info);
+  if (event == 0) {
+    return;
   }
-  return exit_int_info;
+  const uint64_t vector = event & 0xff;
+  switch (event & kEventTypeMask) {
+    case kEventTypeInterrupt:
+      interrupts[vector / 64] |= uint64_t{1} << (vector % 64);
+      break;
+    case kEventTypeNmi:
+      nmi = true;
+      break;
+    case kEventTypeException:
+      doorbell = doorbell || vector == SNP_VECTOR_HV;
+      break;
+    default:
+      break;
+  }
 }
 
 EntryPlan PrepareEntry(uint64_t exit_int_info, const EventWindow& window, PendingEvents& pending) {
   EntryPlan plan;
-  // Without the valid bit the rest is left over from some earlier delivery.
-  if ((exit_int_info & kEventValid) != 0 && !ComesBack(exit_int_info)) {
-    const uint64_t type = exit_int_info & kEventTypeMask;
+  const uint64_t interrupted = Interrupted(exit_int_info);
+  if (interrupted != 0 && !ComesBack(interrupted)) {
     if (!pending.exception.has_value()) {
-      plan.event_inj = exit_int_info;
-    } else if (type == kEventTypeException) {
-      pending.exception = Combine(exit_int_info & 0xff, *pending.exception);
-      if (!pending.exception.has_value()) {
-        plan.kind = EntryKind::kShutdown;
-        return plan;
-      }
+      plan.event_inj = interrupted;
     } else {
-      pending.interrupted = exit_int_info;
+      pending.Keep(interrupted);
+      if ((interrupted & kEventTypeMask) == kEventTypeException) {
+        pending.exception = Combine(interrupted & 0xff, *pending.exception);
+        if (!pending.exception.has_value()) {
+          plan.kind = EntryKind::kShutdown;
+          return plan;
+        }
+      }
     }
   }
-  if (plan.event_inj == 0 && pending.exception.has_value()) {
+  if (plan.event_inj != 0) {
+    // It has its turn already.
+  } else if (pending.exception.has_value()) {
     plan.event_inj = EncodeException(*pending.exception);
     pending.exception.reset();
-  }
-  if (plan.event_inj == 0 && pending.doorbell) {
+  } else if (pending.nmi) {
+    plan.event_inj = kVectorNmi | kEventTypeNmi | kEventValid;
+    pending.nmi = false;
+  } else if (pending.doorbell) {
     plan.event_inj = EncodeException({SNP_VECTOR_HV, std::nullopt});
     pending.doorbell = false;
+  } else if (pending.HasInterrupt() && window.interrupts_enabled) {
+    plan.event_inj = TakeHighest(pending) | kEventTypeInterrupt | kEventValid;
   }
-  if (plan.event_inj == 0 && pending.interrupted.has_value()) {
-    const bool is_nmi = (*pending.interrupted & kEventTypeMask) == kEventTypeNmi;
-    if (window.interrupts_enabled || is_nmi) {
-      plan.event_inj = *pending.interrupted;
-      pending.interrupted.reset();
-    }
-  }
-  plan.wants_window = pending.interrupted.has_value();
+  plan.wants_window = pending.HasInterrupt();
   return plan;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 
@@ -23,9 +24,22 @@ constexpr uint64_t EncodeException(const Exception& exception) {
 
 // What one VMPL still has to be told.
 struct PendingEvents {
-  std::optional<Exception> exception;   // by the instruction that exited
-  bool doorbell = false;                // #HV
-  std::optional<uint64_t> interrupted;  // an interrupt or NMI that lost its turn, as in event_inj
+  std::optional<Exception> exception;  // by the instruction that exited
+  bool doorbell = false;               // #HV
+  bool nmi = false;
+  // Interrupts that the interrupt controller has handed over and that lost their turn: bit n of
+  // word n / 64.
+  std::array<uint64_t, 4> interrupts = {};
+
+  bool HasInterrupt() const {
+    return (interrupts[0] | interrupts[1] | interrupts[2] | interrupts[3]) != 0;
+  }
+
+  // Keeps an event whose delivery an exit cut short (as in exit_int_info), if it is one that no
+  // instruction raises again: an interrupt, an NMI, #HV.
+  void Keep(uint64_t exit_int_info);
+
+  friend bool operator==(const PendingEvents&, const PendingEvents&) = default;
 };
 
 // What the guest can take now.
@@ -44,16 +58,11 @@ struct EntryPlan {
   bool wants_window = false;  // exit when the guest can take an interrupt
 };
 
-// QEMU says of a device's interrupt whose delivery faults that it is an exception. Returns what it
-// is.
-uint64_t NormalizeInterrupted(uint64_t exit_int_info);
-
 // Decides what the next entry injects: one event, in the order: what an exit interrupted, an
-// exception of our own, #HV, an interrupt. What does not get its turn stays in `pending`.
+// exception of our own, NMI, #HV, an interrupt. What does not get its turn stays in `pending`.
 //
-// `exit_int_info`: of the exit before, normalized. An event that was being delivered then is
-// injected again, but for those that the instruction itself raises when it is restarted: INT n,
-// INT3, INTO and #VC.
+// `exit_int_info`: of the exit before. An event that was being delivered then is injected again,
+// but for those that the instruction itself raises when it is restarted: INT n, INT3, INTO and #VC.
 EntryPlan PrepareEntry(uint64_t exit_int_info, const EventWindow& window, PendingEvents& pending);
 
 }  // namespace nsgx::emu

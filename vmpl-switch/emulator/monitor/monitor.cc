@@ -178,7 +178,6 @@ Monitor::MaybeEnd Monitor::Enter() {
   const bool takes_interrupts = context.vmpl == 0 && !device_waits_ && context.doorbell.has_value();
   hardware_.Enter(*context.vmcb, context.registers, takes_interrupts);
   ++counters_.exits;
-  control.exit_int_info = NormalizeInterrupted(control.exit_int_info);
   return std::nullopt;
 }
 
@@ -491,11 +490,7 @@ Monitor::MaybeEnd Monitor::Reflect(VmplContext& context, uint64_t code) {
   control.interrupt_shadow = 0;
   // An exception comes back when its instruction is restarted behind the handler; an interrupt
   // would be lost.
-  const uint64_t interrupted = control.exit_int_info;
-  const uint64_t type = interrupted & kEventTypeMask;
-  if ((interrupted & kEventValid) != 0 && (type == kEventTypeInterrupt || type == kEventTypeNmi)) {
-    context.pending.interrupted = interrupted;
-  }
+  context.pending.Keep(control.exit_int_info);
   control.exit_int_info = 0;
   if (!result.ok()) {
     LOG(kError, "VMPL", context.vmpl, ": #VC ", Hex{code}, " at ", Hex{save.rip}, " cr2 ",
