@@ -4,6 +4,7 @@
 #include <new>
 
 #include "base/core/mem_raw.h"
+#include "vmpl-switch/snp/calls/attestation_protocol.h"
 #include "vmpl-switch/snp/enclave/enclave_table.h"
 #include "vmpl-switch/snp/enclave/layout.h"
 #include "vmpl-switch/snp/enclave/ring3.h"
@@ -12,6 +13,20 @@
 namespace nsgx::snp {
 namespace {
 
+// The key of evidence, for the services manifest.
+class EvidenceSigningKey final : public SigningKey {
+ public:
+  explicit EvidenceSigningKey(seh::KeyStore& keys) : keys_(keys) {}
+
+  Result<void> PublicKey(std::span<std::byte, 96> out) override {
+    return keys_.EvidencePublicKey(out);
+  }
+  uint32_t svn() const override { return seh::kSehSvn; }
+
+ private:
+  seh::KeyStore& keys_;
+};
+
 // Everything about enclaves that is there once.
 struct Enclaves {
   Enclaves(const Services& services, GuestPhys gate, std::span<std::byte> scratch)
@@ -19,6 +34,7 @@ struct Enclaves {
         no_pages(services.memory),
         secrets(services, ring3, no_pages, gate),
         keys(secrets),
+        signing_key(keys),
         table(services, ring3, keys, gate),
         protocol(services, ring3, table, scratch) {}
 
@@ -27,6 +43,7 @@ struct Enclaves {
   PagePool no_pages;
   SnpMachine secrets;
   seh::KeyStore keys;
+  EvidenceSigningKey signing_key;
   EnclaveTable table;
   SehProtocol protocol;
 };
@@ -43,6 +60,7 @@ Result<void> StartEnclaves(const Services& services) {
           services, gate, {services.memory.At(scratch), SehProtocol::kScratchPages * kPageSize});
   TRY(enclaves.ring3.Start());
   services.protocols.Register(enclaves.protocol);
+  services.attestation.Publish(enclaves.signing_key);
   return {};
 }
 

@@ -28,6 +28,7 @@ constexpr uint64_t kMaxKhz = 10'000'000;
 // The timer's count, and the TSC in the middle of the exit that latched it.
 struct Reading {
   uint64_t tsc;
+  uint64_t uncertainty;
   uint16_t count;
 };
 
@@ -37,7 +38,20 @@ Result<Reading> ReadTimer(Ghcb& ghcb) {
   const uint64_t after = ReadTsc();
   const uint8_t low = TRY(ghcb.ReadPort8(kTimerData));
   const uint8_t high = TRY(ghcb.ReadPort8(kTimerData));
-  return Reading{before + (after - before) / 2, static_cast<uint16_t>(high << 8 | low)};
+  return Reading{before + (after - before) / 2, after - before,
+                 static_cast<uint16_t>(high << 8 | low)};
+}
+
+// The host may have done something else during an exit: the shortest of a few is the best.
+Result<Reading> ReadTimerWell(Ghcb& ghcb) {
+  Reading best = TRY(ReadTimer(ghcb));
+  for (int i = 0; i < 15; ++i) {
+    const Reading next = TRY(ReadTimer(ghcb));
+    if (next.uncertainty < best.uncertainty) {
+      best = next;
+    }
+  }
+  return best;
 }
 
 Result<uint64_t> MeasureKhz(Ghcb& ghcb) {
@@ -46,11 +60,11 @@ Result<uint64_t> MeasureKhz(Ghcb& ghcb) {
   TRY(ghcb.WritePort8(kTimerControl, kOneShot));
   TRY(ghcb.WritePort8(kTimerData, 0xff));
   TRY(ghcb.WritePort8(kTimerData, 0xff));
-  const Reading first = TRY(ReadTimer(ghcb));
+  const Reading first = TRY(ReadTimerWell(ghcb));
   for (int i = 0; i < kMaxReadings; ++i) {
-    const Reading now = TRY(ReadTimer(ghcb));
-    const uint16_t ticks = static_cast<uint16_t>(first.count - now.count);
-    if (ticks >= kWantedTicks) {
+    if (static_cast<uint16_t>(first.count - TRY(ReadTimer(ghcb)).count) >= kWantedTicks) {
+      const Reading now = TRY(ReadTimerWell(ghcb));
+      const uint16_t ticks = static_cast<uint16_t>(first.count - now.count);
       TRY(ghcb.WritePort8(kGatePort, gate));
       return (now.tsc - first.tsc) * kTimerHz / ticks / 1000;
     }
