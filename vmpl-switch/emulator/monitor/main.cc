@@ -85,9 +85,6 @@ void CheckProcessor() {
 }
 
 std::span<const std::byte> FindFile(const StartInfo& info) {
-  if (info.magic != kStartInfoMagic) {
-    Unfit("not started by the PVH protocol");
-  }
   if (info.module_count != 1) {
     Unfit("no IGVM file (QEMU's -initrd)");
   }
@@ -100,6 +97,9 @@ std::span<const std::byte> FindFile(const StartInfo& info) {
 }
 
 void CheckMemory(const StartInfo& info) {
+  if (info.magic != kStartInfoMagic) {
+    Unfit("not started by the PVH protocol");
+  }
   if (info.version == 0) {
     Unfit("no memory map");
   }
@@ -184,8 +184,8 @@ void MonitorMain(const nsgx::emu::StartInfo* info) {
   CheckProcessor();
   g_hardware.StartSvm(reinterpret_cast<uintptr_t>(g_host_save));
   MaskDevices();
-  const std::span<const std::byte> bytes = FindFile(*info);
   CheckMemory(*info);
+  const std::span<const std::byte> bytes = FindFile(*info);
 
   const GuestMemory memory(0, kGuestEnd.raw());
   Rmp rmp(memory, g_rmp_entries);

@@ -8,6 +8,7 @@ namespace {
 
 constexpr uint64_t kPagesPerEntry = 256;
 constexpr uint64_t kForgottenPerEntry = 16;
+constexpr uint64_t kMaxSearch = 1024;
 
 }  // namespace
 
@@ -33,10 +34,15 @@ bool Paranoia::BeforeEntry(NestedTables& tables, const Rmp& rmp, unsigned vmpl) 
     ++checked_;
   }
   for (uint64_t i = 0; i < kForgottenPerEntry; ++i) {
-    const Page page = NextRandom() % rmp.pages();
-    if (rmp.IsRam(page)) {
-      tables.Forget(vmpl, (random_ & 1 << 20) != 0 ? View::kPrivate : View::kShared, page);
-      ++forgotten_;
+    const Page start = NextRandom() % rmp.pages();
+    const View view = (random_ & 1 << 20) != 0 ? View::kPrivate : View::kShared;
+    // Most pages of a small guest are not there to be forgotten: the next that is.
+    for (Page page = start; page < rmp.pages() && page < start + kMaxSearch; ++page) {
+      if (rmp.IsRam(page) && NestedTables::AccessOf(tables.leaf(vmpl, view, page)).can_read) {
+        tables.Forget(vmpl, view, page);
+        ++forgotten_;
+        break;
+      }
     }
   }
   return true;

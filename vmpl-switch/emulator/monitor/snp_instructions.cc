@@ -24,7 +24,7 @@ struct Operand {
 // Translates, and looks at what comes before any rights: is it assigned, and do the sizes fit?
 // Returns the outcome that ends the instruction, or kDone with SNP_OK.
 InstructionOutcome Resolve(const SnpOperands& operands, const GuestSpace& space, Rmp& rmp,
-                           Operand& operand) {
+                           bool breaks_large, Operand& operand) {
   if (operands.size > SNP_SIZE_2M) {
     return Code(SNP_FAIL_INPUT);
   }
@@ -54,7 +54,7 @@ InstructionOutcome Resolve(const SnpOperands& operands, const GuestSpace& space,
       return Code(SNP_FAIL_SIZE_MISMATCH);
     }
     operand.count = kPagesPerLarge;
-  } else if (entry.is_large) {
+  } else if (entry.is_large && breaks_large) {
     // A processor would tell the host, which breaks the run and tries again.
     rmp.Smash(operand.first);
   }
@@ -141,7 +141,8 @@ InstructionOutcome ExecuteSnp(Instruction instruction, const SnpOperands& operan
     }
   }
   Operand operand;
-  const InstructionOutcome resolved = Resolve(operands, space, rmp, operand);
+  const InstructionOutcome resolved =
+      Resolve(operands, space, rmp, instruction != Instruction::kRmpquery, operand);
   if (resolved.kind != Kind::kDone || resolved.code != SNP_OK) {
     return resolved;
   }
