@@ -20,7 +20,7 @@ TEST(CertificateTableTest, HoldsTheChainUnderAmdsGuids) {
   ASSERT_TRUE(WriteCertificateTable(out).ok());
   ByteReader table(out);
   ByteReader chain(chip::CertificateChain());
-  size_t end = 4 * 24;
+  size_t end = size_t{4} * 24;
   for (const char* guid : {"63da758de6644564adc5f4b93be8accd", "4ab7b379bbac4fe4a02f05aef327c782",
                            "c0b406a4a803495297433fb6014cd0ae"}) {
     std::string text(32, ' ');
