@@ -10,6 +10,7 @@ extern "C" void RunGuest(uint64_t vmcb, nsgx::emu::GeneralRegisters* registers,
                          bool takes_interrupts);
 // start.S
 extern "C" const uint64_t exception_entries[32];
+extern "C" uint32_t nmi_is_pending;
 
 namespace nsgx::emu {
 namespace {
@@ -45,6 +46,10 @@ void WriteMsr(uint32_t number, uint64_t value) {
 
 void BareHardware::Enter(Vmcb& vmcb, GeneralRegisters& registers, bool takes_interrupts) {
   RunGuest(reinterpret_cast<uintptr_t>(&vmcb), &registers, takes_interrupts);
+}
+
+bool BareHardware::TakeNmi() {
+  return __atomic_exchange_n(&nmi_is_pending, 0, __ATOMIC_RELAXED) != 0;
 }
 
 void BareHardware::SaveFx(FxState& state) { asm volatile("fxsave64 %0" : "=m"(state)); }

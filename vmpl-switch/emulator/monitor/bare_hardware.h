@@ -9,6 +9,7 @@ namespace nsgx::emu {
 class BareHardware final : public Hardware {
  public:
   void Enter(Vmcb& vmcb, GeneralRegisters& registers, bool takes_interrupts) override;
+  bool TakeNmi() override;
   void SaveFx(FxState& state) override;
   void LoadFx(const FxState& state) override;
   uint64_t ReadDr(unsigned number) override;

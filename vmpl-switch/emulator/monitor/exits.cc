@@ -18,6 +18,8 @@ ExitAction Route(const ExitView& exit) {
   switch (exit.code) {
     case SNP_EXIT_INTR:
       return ExitAction::kInterrupt;
+    case kExitNmi:
+      return ExitAction::kNmi;
     case kExitVintr:
       return ExitAction::kWindow;
     case kExitInvalidOpcode:

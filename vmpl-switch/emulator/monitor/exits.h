@@ -8,6 +8,7 @@ namespace nsgx::emu {
 // What the monitor does about an exit.
 enum class ExitAction : uint8_t {
   kInterrupt,      // a device wants VMPL1
+  kNmi,            // the monitor has it already
   kWindow,         // the guest can take an interrupt now
   kDecodeInvalid,  // #UD: an SNP instruction, or really an invalid one
   kWriteCr0,

@@ -14,6 +14,9 @@ class Hardware {
   // `takes_interrupts`: whether a device may end the run, if the guest's intercepts say so.
   virtual void Enter(Vmcb& vmcb, GeneralRegisters& registers, bool takes_interrupts) = 0;
 
+  // Whether an NMI has come since it was last asked. It waits for the guest that has the devices.
+  virtual bool TakeNmi() = 0;
+
   // What is in the processor and in no VMCB.
   virtual void SaveFx(FxState& state) = 0;
   virtual void LoadFx(const FxState& state) = 0;

@@ -17,6 +17,8 @@ constexpr uint64_t kFeatures = GHCB_FEATURE_SNP | GHCB_FEATURE_AP_CREATION |
                                GHCB_FEATURE_MULTI_VMPL;
 constexpr uint64_t kGeneralProtection =
     kVectorGeneralProtection | kEventTypeException | kEventHasError | kEventValid;
+// What this machine has; any other bit would change what a guest may believe.
+constexpr uint64_t kKnownVmsaFeatures = SNP_FEATURE_SNP | SNP_FEATURE_RESTRICTED_INJECTION;
 // What a host says in the upper half of info 2 when it does not do it.
 constexpr uint64_t kPageStateRefused = uint64_t{1} << 32;
 
@@ -115,7 +117,8 @@ bool Host::CanRun(unsigned vmpl) const {
     }
   }
   return vmsa.vmpl == vmpl && (vmsa.efer & SNP_EFER_SVME) != 0 &&
-         (vmsa.sev_features & SNP_FEATURE_SNP) != 0;
+         (vmsa.sev_features & SNP_FEATURE_SNP) != 0 &&
+         (vmsa.sev_features & ~kKnownVmsaFeatures) == 0;
 }
 
 Host::Outcome Host::CallByMsr(VmplContext& context) {

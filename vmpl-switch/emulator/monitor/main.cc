@@ -6,6 +6,7 @@
 #include "base/core/bytes.h"
 #include "base/core/hex.h"
 #include "base/core/log.h"
+#include "base/core/mem_raw.h"
 #include "base/crypto/entropy.h"
 #include "vmpl-switch/emulator/monitor/bare_hardware.h"
 #include "vmpl-switch/emulator/monitor/loader.h"
@@ -228,6 +229,9 @@ void MonitorMain(const nsgx::emu::StartInfo* info) {
     LOG(kInfo, "count paranoia.checked ", paranoia.checked());
     LOG(kInfo, "count paranoia.forgotten ", paranoia.forgotten());
   }
+  monitor->Scrub();
+  // The keys of messages; nobody asks the firmware for anything any more.
+  FillOnce(&g_firmware, std::byte{0}, sizeof(g_firmware));
   LOG(kInfo, "count scrubbed ", rmp.ScrubPrivate());
   Finish(end);
 }

@@ -11,6 +11,7 @@ namespace nsgx::emu {
 namespace {
 
 constexpr uint8_t kFlushEverything = 1;
+constexpr unsigned kOwnerOfDevices = 1;  // the VMPL that interrupts are for
 constexpr uint64_t kMsrInstructionSize = 2;
 // Lines about denied accesses; the rest is only counted.
 constexpr uint64_t kMaxDeniedLines = 200;
@@ -110,7 +111,7 @@ void Monitor::PrepareVmcb(VmplContext& context) {
   if (context.vmpl == 0) {
     // Devices are not its affair: neither their ports nor their interrupts.
     control.io_map = reinterpret_cast<uintptr_t>(maps_.all_ports);
-    control.intercept3 |= kIntercept3Intr | kIntercept3Hlt;
+    control.intercept3 |= kIntercept3Intr | kIntercept3Nmi | kIntercept3Hlt;
     control.virtual_interrupt = kVirtualMasking;
   } else {
     control.io_map = reinterpret_cast<uintptr_t>(maps_.guarded_ports);
@@ -178,6 +179,9 @@ Monitor::MaybeEnd Monitor::Enter() {
   const bool takes_interrupts = context.vmpl == 0 && !device_waits_ && context.doorbell.has_value();
   hardware_.Enter(*context.vmcb, context.registers, takes_interrupts);
   ++counters_.exits;
+  if (hardware_.TakeNmi()) {
+    contexts_[kOwnerOfDevices].pending.nmi = true;
+  }
   return std::nullopt;
 }
 
@@ -196,6 +200,19 @@ End Monitor::Run(snp_vmsa& vmsa) {
   }
 }
 
+void Monitor::Scrub() {
+  for (VmplContext& context : contexts_) {
+    FillOnce(&context.registers, std::byte{0}, sizeof(context.registers));
+    FillOnce(&context.fx, std::byte{0}, sizeof(context.fx));
+    context.dr = {};
+    FillOnce(&context.vmcb->save, std::byte{0}, sizeof(context.vmcb->save));
+    if (context.vmsa != nullptr && !context.vmsa_page.has_value()) {
+      FillOnce(context.vmsa, std::byte{0}, sizeof(*context.vmsa));
+    }
+  }
+  hardware_.LoadFx(FxState{});
+}
+
 Monitor::MaybeEnd Monitor::HandleExit() {
   VmplContext& context = current();
   VmcbControl& control = context.vmcb->control;
@@ -204,6 +221,7 @@ Monitor::MaybeEnd Monitor::HandleExit() {
     case ExitAction::kInterrupt:
       HandleInterrupt(context);
       return std::nullopt;
+    case ExitAction::kNmi:
     case ExitAction::kWindow:
       return std::nullopt;
     case ExitAction::kDecodeInvalid:
@@ -239,7 +257,6 @@ Monitor::MaybeEnd Monitor::HandleExit() {
 void Monitor::HandleInterrupt(VmplContext& context) {
   ++counters_.interrupts;
   device_waits_ = true;
-  constexpr unsigned kOwnerOfDevices = 1;
   if (host_.RingDoorbell(context, kOwnerOfDevices)) {
     ++counters_.doorbells;
     context.pending.doorbell = true;

@@ -36,6 +36,11 @@ class Monitor {
   // its end.
   End Run(snp_vmsa& vmsa);
 
+  // Overwrites what the monitor and the processor still hold of the guest's registers.
+  //
+  // Requires: Run has returned.
+  void Scrub();
+
   const Counters& counters() const { return counters_; }
 
  private:

@@ -93,12 +93,20 @@ exception_\number:
 .endm
 
 	.text
-	.irp number, 0, 1, 2, 3, 4, 5, 6, 7, 9, 15, 16, 18, 19, 20, 22, 23, 24, 25, 26, 27, 28, 31
+	.irp number, 0, 1, 3, 4, 5, 6, 7, 9, 15, 16, 18, 19, 20, 22, 23, 24, 25, 26, 27, 28, 31
 	VECTOR \number, 0
 	.endr
 	.irp number, 8, 10, 11, 12, 13, 14, 17, 21, 29, 30
 	VECTOR \number, 1
 	.endr
+
+	.balign 16
+# FROM:    the processor, when STGI lets in an NMI that has made a guest exit.
+# STATE:   IF = 0, the monitor's stack.
+# LIVE IN: everything; the processor's frame.
+exception_2:
+	movl	$1, nmi_is_pending(%rip)
+	iretq
 
 	.section .rodata, "a", @progbits
 	.balign	8
@@ -133,6 +141,10 @@ boot_directories:
 	.endr
 
 	.bss
+	.balign	4096
+	.globl	nmi_is_pending
+nmi_is_pending:
+	.skip	4
 	.balign	4096
 boot_stack:
 	.skip	262144

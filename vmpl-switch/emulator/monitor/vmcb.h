@@ -25,6 +25,7 @@ inline constexpr uint32_t kVectorStack = 12;
 inline constexpr uint32_t kVectorGeneralProtection = 13;
 inline constexpr uint32_t kVectorPageFault = 14;
 inline constexpr uint32_t kIntercept3Intr = 1 << 0;
+inline constexpr uint32_t kIntercept3Nmi = 1 << 1;
 inline constexpr uint32_t kIntercept3Vintr = 1 << 4;
 inline constexpr uint32_t kIntercept3Cpuid = 1 << 18;
 inline constexpr uint32_t kIntercept3Hlt = 1 << 24;
@@ -38,6 +39,7 @@ inline constexpr uint32_t kIntercept4Svm = 0x7f;
 // Exit codes beyond those of snp.h.
 inline constexpr uint64_t kExitWriteCr0 = 0x10;
 inline constexpr uint64_t kExitInvalidOpcode = 0x40 + kVectorInvalidOpcode;
+inline constexpr uint64_t kExitNmi = 0x61;
 inline constexpr uint64_t kExitVintr = 0x64;
 inline constexpr uint64_t kExitInvlpga = 0x7a;
 inline constexpr uint64_t kExitVmrun = 0x80;
