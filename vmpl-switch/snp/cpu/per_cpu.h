@@ -10,6 +10,7 @@
 #define PER_CPU_SCRATCH_RAX 32
 #define PER_CPU_SCRATCH_RSP 40
 #define PER_CPU_EVENT_PENDING 48
+#define PER_CPU_RESUMING 64
 
 #ifndef __ASSEMBLER__
 
@@ -38,6 +39,9 @@ struct PerCpu {
   volatile uint32_t event_pending = 0;
   uint32_t index = 0;
   uint32_t apic_id = 0;
+  uint32_t reserved = 0;
+  // What ResumeFromTrap is about to load.
+  const void* resuming = nullptr;
 
   Ghcb* ghcb = nullptr;
   volatile ghcb_doorbell* doorbell = nullptr;  // shared with the host
@@ -53,7 +57,8 @@ static_assert(offsetof(PerCpu, self) == PER_CPU_SELF &&
               offsetof(PerCpu, context) == PER_CPU_CONTEXT &&
               offsetof(PerCpu, scratch_rax) == PER_CPU_SCRATCH_RAX &&
               offsetof(PerCpu, scratch_rsp) == PER_CPU_SCRATCH_RSP &&
-              offsetof(PerCpu, event_pending) == PER_CPU_EVENT_PENDING);
+              offsetof(PerCpu, event_pending) == PER_CPU_EVENT_PENDING &&
+              offsetof(PerCpu, resuming) == PER_CPU_RESUMING);
 
 // Returns this processor's.
 inline PerCpu& ThisCpu() {

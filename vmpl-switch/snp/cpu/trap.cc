@@ -26,6 +26,10 @@ constexpr uint64_t kVectorOverflow = 4;
 constexpr uint64_t kVectorDoubleFault = 8;
 constexpr uint64_t kVectorMachineCheck = 18;
 
+static_assert(TRAP_FRAME_SIZE == sizeof(TrapFrame) &&
+              TRAP_FRAME_VECTOR == offsetof(TrapFrame, vector) &&
+              TRAP_FRAME_ERROR == offsetof(TrapFrame, error_code) &&
+              TRAP_FRAME_CS == offsetof(TrapFrame, cs));
 static_assert(TRAP_VECTOR_HV == SNP_VECTOR_HV && TRAP_VECTOR_VC == SNP_VECTOR_VC);
 static_assert(TRAP_TERMINATE_HOST_PROTOCOL == static_cast<int>(Termination::kHostProtocol) &&
               TRAP_TERMINATE_EXCEPTION == static_cast<int>(Termination::kUnexpectedException) &&

@@ -3,6 +3,10 @@
 #pragma once
 
 // For assembly; checked in trap.cc.
+#define TRAP_FRAME_SIZE 176
+#define TRAP_FRAME_VECTOR 120
+#define TRAP_FRAME_ERROR 128
+#define TRAP_FRAME_CS 144
 #define TRAP_VECTOR_HV 28
 #define TRAP_VECTOR_VC 29
 #define TRAP_TERMINATE_HOST_PROTOCOL 15
@@ -24,11 +28,12 @@ namespace nsgx::snp {
 using RingThreeTrapHandler = void (*)(TrapFrame& frame);
 void SetRingThreeTrapHandler(RingThreeTrapHandler handler);
 
-// Goes back to where `frame` says, ring 3 or ring 0, with all its registers. From ring 0 into ring
-// 3 for the first time, too: fill in a frame and call this.
+// Goes to ring 3 where `frame` says, with all its registers; for the first time, too. When an event
+// is pending, or comes before ring 3 has run an instruction, the handler gets #HV with that frame
+// instead. So it must not return from #HV as long as the event is pending.
 //
-// Requires: GS is the SEH's, IF = 0; for ring 3: selectors kUserCodeSelector and kUserDataSelector,
-//           canonical rip and rsp, and RSP0 is set.
+// Requires: GS is the SEH's, IF = 0; selectors SEH_USER_CODE_SELECTOR and SEH_USER_DATA_SELECTOR, a
+//           canonical rip, and RSP0 is set. The frame stays what it is.
 extern "C" [[noreturn]] void ResumeFromTrap(const TrapFrame* frame);
 
 }  // namespace nsgx::snp

@@ -10,6 +10,26 @@
 
 	.text
 
+# Loads what `enter` has pushed; rsp then points to the processor's frame.
+.macro POP_REGISTERS
+	popq	%r15
+	popq	%r14
+	popq	%r13
+	popq	%r12
+	popq	%r11
+	popq	%r10
+	popq	%r9
+	popq	%r8
+	popq	%rdi
+	popq	%rsi
+	popq	%rbp
+	popq	%rbx
+	popq	%rdx
+	popq	%rcx
+	popq	%rax
+	addq	$16, %rsp			# vector, error code
+.endm
+
 # The entry of one exception. FROM: the processor. STATE: IF = 0; from ring 0 the current stack,
 # from ring 3 that of RSP0. LIVE IN: everything; the processor's frame.
 .macro VECTOR number, has_error
@@ -78,35 +98,51 @@ enter_with_gs:
 	andq	$-16, %rsp
 	call	HandleTrap
 	movq	%rbp, %rdi
-	# Falls through.
+	testb	$3, TRAP_FRAME_CS(%rdi)
+	jnz	ResumeFromTrap
+	movq	%rdi, %rsp
+	POP_REGISTERS
+	iretq
 
 	.globl	ResumeFromTrap
 	.type	ResumeFromTrap, @function
-# FROM:    above; C++: [[noreturn]] void ResumeFromTrap(const TrapFrame* frame).
-# STATE:   IF = 0, GS is the SEH's.
+# FROM:    above; abort_resume; C++: [[noreturn]] void ResumeFromTrap(const TrapFrame* frame).
+# STATE:   IF = 0, GS is the SEH's; the frame is of ring 3.
 # LIVE IN: rdi = frame.
+#
+# An event that comes after the last look at event_pending and before ring 3 runs would wait until
+# ring 3 leaves by itself: the host signals it once. So from here to resume_end #HV does not come
+# back here, but goes to abort_resume.
 ResumeFromTrap:
+	movq	%rdi, %gs:PER_CPU_RESUMING
+	cmpl	$0, %gs:PER_CPU_EVENT_PENDING
+	jne	abort_resume
 	movq	%rdi, %rsp
-	popq	%r15
-	popq	%r14
-	popq	%r13
-	popq	%r12
-	popq	%r11
-	popq	%r10
-	popq	%r9
-	popq	%r8
-	popq	%rdi
-	popq	%rsi
-	popq	%rbp
-	popq	%rbx
-	popq	%rdx
-	popq	%rcx
-	popq	%rax
-	addq	$16, %rsp			# vector, error code
-	testb	$3, 8(%rsp)			# cs
-	jz	1f
+	POP_REGISTERS
 	swapgs
-1:	iretq
+resume_with_user_gs:
+	iretq
+resume_end:
+
+# FROM:    ResumeFromTrap, or vector_hv that has interrupted it.
+# STATE:   GS is the SEH's, DF = 0; any stack.
+# LIVE IN: nothing. What ring 3 would have had is still in the frame: it is as if ring 3 had run no
+#          instruction and then got #HV.
+abort_resume:
+	movq	%gs:PER_CPU_RESUMING, %rsi
+	movq	%gs:PER_CPU_KERNEL_STACK, %rsp
+	subq	$TRAP_FRAME_SIZE, %rsp
+	movq	%rsp, %rdi
+	movl	$TRAP_FRAME_SIZE / 8, %ecx
+	rep movsq
+	movq	$TRAP_VECTOR_HV, TRAP_FRAME_VECTOR(%rsp)
+	movq	$0, TRAP_FRAME_ERROR(%rsp)
+	movq	%rsp, %rdi
+	movq	%rsp, %rbp
+	andq	$-16, %rsp
+	call	HandleTrap
+	movq	%rbp, %rdi
+	jmp	ResumeFromTrap
 
 # Copies the processor's frame (and `words` - 5 words below it) from the stack of an interrupt to that
 # of entries from ring 3. GS is the SEH's, rsp points to the lowest word.
@@ -131,11 +167,24 @@ vector_hv:
 	pushq	%rax
 	movq	48(%rsp), %rax
 	movl	$1, PER_CPU_EVENT_PENDING(%rax)
-	popq	%rax
-	testb	$3, 8(%rsp)			# cs
+	testb	$3, 16(%rsp)			# cs
 	jnz	1f
+	leaq	ResumeFromTrap(%rip), %rax
+	cmpq	%rax, 8(%rsp)			# rip
+	jb	2f
+	leaq	resume_end(%rip), %rax
+	cmpq	%rax, 8(%rsp)
+	jae	2f
+	# Ring 3 was about to be entered. The frame here is given up.
+	leaq	resume_with_user_gs(%rip), %rax
+	cmpq	%rax, 8(%rsp)
+	jb	abort_resume
+	swapgs
+	jmp	abort_resume
+2:	popq	%rax
 	iretq
-1:	swapgs
+1:	popq	%rax
+	swapgs
 	LEAVE_INTERRUPT_STACK 5
 	pushq	$0
 	pushq	$TRAP_VECTOR_HV
