@@ -7,7 +7,10 @@ namespace nsgx::emu {
 namespace {
 
 constexpr uint64_t kPagesPerEntry = 256;
-constexpr uint64_t kForgottenPerEntry = 16;
+// The first entries get more of it, so that short runs see something and long ones come to an end.
+constexpr uint64_t kEagerEntries = 4096;
+constexpr uint64_t kForgottenWhileEager = 16;
+constexpr uint64_t kForgottenLater = 2;
 constexpr uint64_t kMaxSearch = 1024;
 
 }  // namespace
@@ -33,7 +36,8 @@ bool Paranoia::BeforeEntry(NestedTables& tables, const Rmp& rmp, unsigned vmpl) 
     next_page_ = (next_page_ + 1) % rmp.pages();
     ++checked_;
   }
-  for (uint64_t i = 0; i < kForgottenPerEntry; ++i) {
+  const uint64_t wanted = entries_ <= kEagerEntries ? kForgottenWhileEager : kForgottenLater;
+  for (uint64_t i = 0; i < wanted; ++i) {
     const Page start = NextRandom() % rmp.pages();
     const View view = (random_ & 1 << 20) != 0 ? View::kPrivate : View::kShared;
     // Most pages of a small guest are not there to be forgotten: the next that is.
