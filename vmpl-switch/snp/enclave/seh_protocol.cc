@@ -398,6 +398,8 @@ uint32_t SehProtocol::Certificates(CallContext& context) {
   SpinLockGuard guard(scratch_lock_);
   const std::span<std::byte> table = scratch_.first(kMaxCertificatesSize);
   const std::span<std::byte> out = scratch_.subspan(kMaxCertificatesSize, kMaxCertificatesSize);
+  // What the host leaves out is nothing.
+  FillOnce(table.data(), std::byte{0}, table.size());
   // The certificates come with a report; this one is nobody's.
   const std::array<std::byte, 64> report_data = {};
   std::array<std::byte, SNP_REPORT_SIZE> report;

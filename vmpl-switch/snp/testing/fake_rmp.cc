@@ -56,7 +56,7 @@ uint32_t FakeRmp::Adjust(GuestPhys page, SnpPageSize size, uint8_t vmpl, uint32_
 
 FakeMachine::FakeMachine()
     : base(static_cast<std::byte*>(mmap(nullptr, kPages * kPageSize, PROT_READ | PROT_WRITE,
-                                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))),
+                                        MAP_SHARED | MAP_ANONYMOUS, -1, 0))),
       memory(base, kPages * kPageSize),
       states(kPages),
       guest(memory, pages),
