@@ -23,15 +23,38 @@ _MINIMUM_CHECKS = 118
 _PROCESSOR = "EPYC,+svm,+npt,phys-bits=48"
 _SECONDS = 60
 
+# What main.cc's PlantCanary leaves in private memory and in registers.
+_CANARY = (0x6E5A172B * 0x9E3779B97F4A7C15 % 2**64 | 1).to_bytes(8, "little")
+
+
+def holds(path, needle):
+    """Whether `needle` is in the file, which has more holes than data."""
+    with open(path, "rb") as stream:
+        end = stream.seek(0, os.SEEK_END)
+        start = 0
+        while start < end:
+            try:
+                start = os.lseek(stream.fileno(), start, os.SEEK_DATA)
+            except OSError:
+                return False
+            stop = os.lseek(stream.fileno(), start, os.SEEK_HOLE)
+            stream.seek(start)
+            if needle in stream.read(stop - start):
+                return True
+            start = stop
+    return False
+
 
 class Machine:
-    """One run: exit status, what the guests printed, what the monitor logged."""
+    """One run: exit status, what the guests printed, what the monitor logged, whether the canary is in RAM afterwards."""
 
     def __init__(self, qemu, monitor, igvm, letter="", processor=_PROCESSOR, memory="1G"):
         with tempfile.TemporaryDirectory() as folder:
             log = os.path.join(folder, "log")
+            ram = os.path.join(folder, "ram")
             command = [
-                qemu, "-accel", "tcg", "-M", "q35", "-cpu", processor, "-m", memory, "-nodefaults", "-no-user-config",
+                qemu, "-accel", "tcg", "-M", "q35,memory-backend=ram", "-cpu", processor,
+                "-object", f"memory-backend-file,id=ram,size={memory},mem-path={ram},share=on", "-m", memory, "-nodefaults", "-no-user-config",
                 "-display", "none", "-no-reboot", "-serial", "stdio", "-debugcon", f"file:{log}",
                 "-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-kernel", monitor, "-initrd", igvm,
             ]
@@ -45,10 +68,13 @@ class Machine:
                     if line.strip() == b"READY":
                         process.stdin.write(letter.encode())
                         process.stdin.flush()
+                    if line.strip() == b"WAITING":
+                        process.kill()
             finally:
                 self.status = process.wait()
                 killer.cancel()
             self.printed = printed.decode(errors="replace").splitlines()
+            self.has_canary = holds(ram, _CANARY)
             with open(log, encoding="utf-8", errors="replace") as stream:
                 self.log = stream.read().splitlines()
 
@@ -76,6 +102,7 @@ def check_payload(machine, digest):
     if passed < _MINIMUM_CHECKS:
         raise AssertionError(f"only {passed} checks were made")
     expect("status", machine.status, 0)
+    expect("something is left of the guest", machine.has_canary, False)
     expect("first line of the log", machine.log[0], f"L0: launch digest {digest}")
     expect("end", machine.end(), "L0: end: power off by VMPL0, port 0x604 value 0x2000")
     expect("interrupts that VMPL0 was told about", machine.count("doorbells"), 1)
@@ -116,6 +143,11 @@ def main():
             raise AssertionError(f"end after {letter}: {machine.end()}")
         if machine.count("scrubbed") < 10:
             raise AssertionError(f"nothing was scrubbed after {letter}")
+        expect(f"something is left of the guest after {letter}", machine.has_canary, False)
+
+    # Nobody overwrites anything when QEMU is killed: the canary can be found.
+    machine = Machine(qemu, monitor, igvm, "w")
+    expect("the canary is seen when nothing was scrubbed", machine.has_canary, True)
 
     for changes, end in (
             ({"igvm": digest_file}, "this is no IGVM file that can be loaded"),

@@ -502,8 +502,36 @@ char ReadLetter() {
   return 0;
 }
 
+// A number that is nowhere in the image, and after this in private memory alone.
+uint64_t PlantCanary() {
+  volatile uint64_t half = 0x6e5a172b;
+  const uint64_t canary = (half * 0x9e3779b97f4a7c15) | 1;
+  for (size_t i = 0; i < kPage / sizeof(canary); ++i) {
+    reinterpret_cast<volatile uint64_t*>(g_pages[15])[i] = canary;
+  }
+  return canary;
+}
+
+// Ends the machine with the canary in registers.
+[[noreturn]] void EndWithCanary(uint64_t canary, uint64_t request) {
+  WriteMsr(SNP_MSR_GHCB, request);
+  asm volatile(
+      "movq %0, %%rbx\n\tmovq %0, %%r8\n\tmovq %0, %%r15\n\tmovq %0, %%xmm7\n\t"
+      "movq %0, %%dr2\n\trep; vmmcall"
+      :
+      : "a"(canary)
+      : "memory", "rbx", "r8", "r15");
+  __builtin_unreachable();
+}
+
 void EndAs(char letter) {
+  const uint64_t canary = PlantCanary();
   switch (letter) {
+    case 'w':  // waits to be killed
+      Print("WAITING\n");
+      for (;;) {
+        asm volatile("pause");
+      }
     case 'p':  // power off
       BeginExit(SNP_EXIT_IOIO, GHCB_IO_PORT(0x604) | GHCB_IO_16 | GHCB_IO_ADDRESS_64, 0);
       SetRax(0x2000);
@@ -529,7 +557,8 @@ void EndAs(char letter) {
     default:
       break;
   }
-  MsrProtocol(GHCB_MSR_TERMINATE | 15 << 12 | uint64_t{static_cast<uint8_t>(letter)} << 16);
+  EndWithCanary(canary,
+                GHCB_MSR_TERMINATE | 15 << 12 | uint64_t{static_cast<uint8_t>(letter)} << 16);
 }
 
 }  // namespace
