@@ -17,6 +17,7 @@ void LogCounters(const Counters& counters) {
       {"vc.io", counters.reflected_io},
       {"vc.msr", counters.reflected_msr},
       {"vc.other", counters.reflected_other},
+      {"ports", counters.ports},
       {"msr", counters.served_msr},
       {"pvalidate", counters.pvalidate},
       {"rmpadjust", counters.rmpadjust},

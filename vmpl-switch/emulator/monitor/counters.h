@@ -20,6 +20,7 @@ struct Counters {
   uint64_t reflected_io = 0;
   uint64_t reflected_msr = 0;
   uint64_t reflected_other = 0;
+  uint64_t ports = 0;  // that a VMPL with devices may not reach by itself
   uint64_t served_msr = 0;
   uint64_t pvalidate = 0;
   uint64_t rmpadjust = 0;

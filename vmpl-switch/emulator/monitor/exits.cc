@@ -29,8 +29,9 @@ ExitAction Route(const ExitView& exit) {
     case SNP_EXIT_MSR:
       return IsServedMsr(exit.msr) ? ExitAction::kServeMsr : ExitAction::kReflect;
     case SNP_EXIT_CPUID:
-    case SNP_EXIT_IOIO:
       return ExitAction::kReflect;
+    case SNP_EXIT_IOIO:
+      return ExitAction::kPort;
     case SNP_EXIT_VMMCALL:
       return ExitAction::kHypercall;
     case kExitInvlpga:

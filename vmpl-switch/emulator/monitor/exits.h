@@ -13,6 +13,7 @@ enum class ExitAction : uint8_t {
   kDecodeInvalid,  // #UD: an SNP instruction, or really an invalid one
   kWriteCr0,
   kServeMsr,       // a register that the processor has in an SNP guest
+  kPort,           // reflected at VMPL0, done below
   kReflect,        // #VC with the exit's code
   kInjectInvalid,  // #UD: guests have no SVM
   kHypercall,      // VMGEXIT or VMMCALL

@@ -325,6 +325,15 @@ uint32_t Host::ReadPort(uint16_t port, unsigned size) {
   return is_ours ? ~uint32_t{0} : hardware_.ReadPort(port, size);
 }
 
+std::optional<End> Host::AccessPort(unsigned vmpl, uint16_t port, unsigned size, bool is_in,
+                                    uint32_t& value) {
+  if (is_in) {
+    value = ReadPort(port, size);
+    return std::nullopt;
+  }
+  return WritePort(port, size, value, vmpl);
+}
+
 Host::Outcome Host::Port(GhcbPage& page, VmplContext& context) {
   const uint64_t info = page.info1();
   const auto port = static_cast<uint16_t>(info >> 16);

@@ -54,6 +54,11 @@ class Host {
   // Says that something waits for `vmpl`. Returns true when VMPL0 is to get #HV.
   bool RingDoorbell(VmplContext& context, unsigned vmpl);
 
+  // A port by a VMPL that has the devices, without a request: `value` is what it writes, or gets
+  // what it reads.
+  std::optional<End> AccessPort(unsigned vmpl, uint16_t port, unsigned size, bool is_in,
+                                uint32_t& value);
+
   // True when a guest's access to [port, port + size) must come to us.
   static bool IsGuarded(uint16_t port);
 

@@ -230,6 +230,8 @@ Monitor::MaybeEnd Monitor::HandleExit() {
       return HandleCr0(context);
     case ExitAction::kServeMsr:
       return HandleMsr(context);
+    case ExitAction::kPort:
+      return HandlePort(context);
     case ExitAction::kReflect:
       return Reflect(context, control.exit_code);
     case ExitAction::kInjectInvalid:
@@ -416,6 +418,31 @@ Monitor::MaybeEnd Monitor::HandleMsr(VmplContext& context) {
   registers.rdx = value >> 32;
   save.rip += kMsrInstructionSize;
   return std::nullopt;
+}
+
+// Ports are devices', which a VMPL below VMPL0 has; the few that come here it gets at once, as if
+// they had not. One of them lies inside PCI's address register, so they are not rare.
+Monitor::MaybeEnd Monitor::HandlePort(VmplContext& context) {
+  const VmcbControl& control = context.vmcb->control;
+  const uint64_t info = control.exit_info_1;
+  if (context.vmpl < kOwnerOfDevices || (info & GHCB_IO_STRING) != 0) {
+    return Reflect(context, SNP_EXIT_IOIO);
+  }
+  ++counters_.ports;
+  VmcbSave& save = context.vmcb->save;
+  const unsigned size = (info & GHCB_IO_8) != 0 ? 1 : (info & GHCB_IO_16) != 0 ? 2 : 4;
+  const uint64_t mask = size == 4 ? 0xffffffff : (uint64_t{1} << (8 * size)) - 1;
+  const bool is_in = (info & GHCB_IO_IN) != 0;
+  auto value = static_cast<uint32_t>(save.rax & mask);
+  const MaybeEnd end =
+      host_.AccessPort(context.vmpl, static_cast<uint16_t>(info >> 16), size, is_in, value);
+  if (is_in) {
+    // As everywhere, 32 bits clear the upper half.
+    save.rax = size == 4 ? value : (save.rax & ~mask) | (value & mask);
+  }
+  save.rip = control.exit_info_2;
+  context.vmcb->control.interrupt_shadow = 0;
+  return end;
 }
 
 Monitor::MaybeEnd Monitor::HandleHypercall(VmplContext& context) {

@@ -64,6 +64,7 @@ class Monitor {
   MaybeEnd HandleCr0(VmplContext& context);
   MaybeEnd HandleMsr(VmplContext& context);
   MaybeEnd HandleHypercall(VmplContext& context);
+  MaybeEnd HandlePort(VmplContext& context);
   MaybeEnd HandleNestedFault(VmplContext& context);
 
   MaybeEnd Reflect(VmplContext& context, uint64_t code);

@@ -343,6 +343,38 @@ TEST_F(MonitorRunTest, DeniesVmpl1WhatIsVmpl0sAndGoesOn) {
   EXPECT_EQ(monitor->counters().denied, 1u);
 }
 
+TEST_F(MonitorRunTest, DoesPortsForVmpl1AtOnceAndReflectsThoseOfVmpl0) {
+  const uint64_t pci_address = GHCB_IO_PORT(0xcf8) | GHCB_IO_32;
+  Then([=](Vmcb& vmcb, GeneralRegisters&, bool) {
+    Exit(vmcb, SNP_EXIT_IOIO, pci_address, kCode + 9);
+  });
+  Then([](Vmcb& vmcb, GeneralRegisters&, bool) {
+    EXPECT_EQ(vmcb.save.rip, kHandler);
+    Exit(vmcb, kExitVintr);
+  });
+  StartVmpl1();
+  hardware.inputs[kPowerPort] = 0xaaaa1234;
+  Then([=](Vmcb& vmcb, GeneralRegisters&, bool) {
+    vmcb.save.rax = 0xffffffff80000604;
+    Exit(vmcb, SNP_EXIT_IOIO, pci_address, kCode + 9);
+  });
+  Then([&](Vmcb& vmcb, GeneralRegisters&, bool) {
+    const std::vector<FakeHardware::PortWrite> expected = {{0xcf8, 4, 0x80000604}};
+    EXPECT_EQ(hardware.outputs, expected);
+    EXPECT_EQ(vmcb.save.rip, kCode + 9);
+    Exit(vmcb, SNP_EXIT_IOIO, GHCB_IO_PORT(kPowerPort) | GHCB_IO_16 | GHCB_IO_IN, kCode + 10);
+  });
+  Then([](Vmcb& vmcb, GeneralRegisters&, bool) {
+    EXPECT_EQ(vmcb.save.rax, 0xffffffff80001234);
+    vmcb.save.rax = 0x2000;
+    Exit(vmcb, SNP_EXIT_IOIO, GHCB_IO_PORT(kPowerPort) | GHCB_IO_16, kCode + 11);
+  });
+  const End end = monitor->Run(*launch);
+  EXPECT_EQ(end.kind, End::Kind::kPort);
+  EXPECT_EQ(end.vmpl, 1u);
+  EXPECT_EQ(hardware.outputs.size(), 1u);
+}
+
 TEST_F(MonitorRunTest, EndsWhenVmpl0IsDenied) {
   Then([](Vmcb& vmcb, GeneralRegisters&, bool) {
     Exit(vmcb, SNP_EXIT_NPF, uint64_t{1} << 32 | 6, AddressOf(kCodePage).raw());
