@@ -18,9 +18,17 @@ std::vector<Case> ChainCases() {
        [](EvidenceParts&) {},
        [](Policy& policy) { policy.allow_simulated = false; },
        {"root", "machine"}},
-      {"SimulatedRootClaimsHardware",
+      {"SehOnEmulatedProcessorIsRefusedByName",
        NSGX_MACHINE_SIM,
        [](EvidenceParts& parts) { parts.body.machine = NSGX_MACHINE_SNP; },
+       [](Policy& policy) {
+         policy.allow_simulated = false;
+         policy.seh_measurements.clear();
+       },
+       {"root", "machine"}},
+      {"HardwareRootClaimsEmulation",
+       NSGX_MACHINE_SNP,
+       [](EvidenceParts& parts) { parts.body.machine = NSGX_MACHINE_EMU; },
        [](Policy&) {},
        {"machine"}},
       {"HardwareRootClaimsSimulation",

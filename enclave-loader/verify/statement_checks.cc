@@ -56,20 +56,17 @@ Finding CheckMachine(const Evidence& evidence, const Policy& policy) {
   const Root* root = FindRoot(evidence.root.PublicKeyHash());
   const bool root_is_simulated = root != nullptr && root->is_simulated;
   const std::string got = MachineName(machine);
-  if (machine == NSGX_MACHINE_SNP) {
-    return Require(!root_is_simulated, "sim or emu under a SIMULATED root", got,
-                   "real hardware has no simulated root");
-  }
-  if (machine != NSGX_MACHINE_SIM && machine != NSGX_MACHINE_EMU) {
+  if (machine != NSGX_MACHINE_SIM && machine != NSGX_MACHINE_EMU && machine != NSGX_MACHINE_SNP) {
     return Require(false, "sim, emu or snp", got);
   }
   if (!root_is_simulated) {
-    return Require(false, "snp under a root of hardware", got,
+    return Require(machine == NSGX_MACHINE_SNP, "snp under a root of hardware", got,
                    "a machine without hardware has a SIMULATED root");
   }
-  return Require(policy.allow_simulated, policy.allow_simulated ? "sim or emu" : "snp", got,
+  // An SEH on an emulated processor cannot know that, and says snp. The root knows.
+  return Require(policy.allow_simulated, policy.allow_simulated ? "sim, emu or snp" : "snp", got,
                  "machine " + got +
-                     " has no hardware that protects the enclave; "
+                     " under a SIMULATED root has no hardware that protects the enclave; "
                      "--allow-simulated accepts it for tests");
 }
 

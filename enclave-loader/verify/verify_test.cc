@@ -31,6 +31,9 @@ std::vector<Case> GoodCases() {
   return {
       {"Sim", NSGX_MACHINE_SIM},
       {"Emu", NSGX_MACHINE_EMU},
+      {"SehOnEmulatedProcessor", NSGX_MACHINE_SIM,
+       [](EvidenceParts& parts) { parts.body.machine = NSGX_MACHINE_SNP; },
+       [](Policy& policy) { policy.seh_measurements.clear(); }},
       {"Hardware", NSGX_MACHINE_SNP},
       {"ReportVersion2", NSGX_MACHINE_SNP, version(2)},
       {"ReportVersion5", NSGX_MACHINE_SNP, version(5)},
