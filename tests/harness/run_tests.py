@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the tests that the build knows: run_tests.py OUT_FOLDER [--jobs N] [--only PART] [--list]
+"""Runs the tests that the build knows: run_tests.py OUT_FOLDER [--jobs N] [--only PART] [--list] [--set NAME]
 
-Reads OUT_FOLDER/tests.json, whose entries are {name, command, timeout}; a command runs in OUT_FOLDER. Exit status 0 of
+Reads OUT_FOLDER/tests.json, or another set, whose entries are {name, command, timeout}; a command runs in OUT_FOLDER. Exit status 0 of
 a test is passed, 77 is skipped for the reason in its last line, anything else, or too much time, is failed.
 The last line printed is "N passed, N failed, N skipped"; the exit status is 1 if a test failed, else 0.
 """
@@ -106,9 +106,10 @@ def main():
     parser.add_argument("out")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", default="", help="run the tests whose name contains this")
+    parser.add_argument("--set", default="tests", help="tests (the default), or emu-tests")
     parser.add_argument("--list", action="store_true", help="print the names and run nothing")
     arguments = parser.parse_args()
-    with open(os.path.join(arguments.out, "tests.json"), encoding="utf-8") as stream:
+    with open(os.path.join(arguments.out, f"{arguments.set}.json"), encoding="utf-8") as stream:
         entries = [entry for entry in json.load(stream) if arguments.only in entry["name"]]
     entries.sort(key=lambda entry: entry["name"])
     if arguments.list:
