@@ -121,13 +121,16 @@ Result<void> SehProtocol::CopyPages(const List& list, std::span<std::byte> to) c
   return {};
 }
 
-// Calls body(EnclaveContext&) for the enclave in rcx, with its control held.
+// Calls body(EnclaveContext&) for the enclave in rcx, with its control held. From here on rcx is 0:
+// nothing is done yet.
 template <typename Body>
 uint32_t SehProtocol::WithEnclave(CallContext& context, Body&& body) {
-  if (context.registers.rcx >> 32 != 0) {
+  const uint64_t wanted = context.registers.rcx;
+  context.registers.rcx = 0;
+  const uint32_t number = static_cast<uint32_t>(wanted);
+  if (wanted != number) {
     return ResultOf(Status::kNotFound);
   }
-  const uint32_t number = static_cast<uint32_t>(context.registers.rcx);
   const Result<EnclaveContext*> found = enclaves_.Find(number);
   if (!found.ok()) {
     return ResultOf(found.error());
@@ -149,7 +152,6 @@ uint32_t SehProtocol::WithEnclave(CallContext& context, Body&& body) {
 // at the first failure, and when something waits for the guest.
 template <typename Body>
 uint32_t SehProtocol::ForEachPage(CallContext& context, uint64_t list_address, Body&& body) {
-  context.registers.rcx = 0;
   List list;
   const Result<void> read = ReadList(list_address, list);
   if (!read.ok()) {
@@ -225,10 +227,9 @@ uint32_t SehProtocol::Donate(CallContext& context) {
 }
 
 uint32_t SehProtocol::Reclaim(CallContext& context) {
+  const uint32_t number = static_cast<uint32_t>(context.registers.rcx);
   return WithEnclave(context, [&](EnclaveContext& enclave) NO_THREAD_SAFETY_ANALYSIS -> uint32_t {
-    const uint32_t number = static_cast<uint32_t>(context.registers.rcx);
     const uint64_t address = context.registers.rdx;
-    context.registers.rcx = 0;
     // Looked at before anything is given back, so that the guest learns of each page.
     const Result<UntrustedBytes> view =
         IsAligned(address, kPageSize) ? services_.guest.View(GuestPhys(address), kPageSize)
@@ -266,7 +267,6 @@ uint32_t SehProtocol::AddPages(CallContext& context) {
     const uint64_t offset = context.registers.rdx;
     const uint64_t permissions = context.registers.r8;
     if (permissions >> 32 != 0 || offset > NSGX_MAX_ADDRESS_RANGE) {
-      context.registers.rcx = 0;
       return ResultOf(Status::kInvalidArgument);
     }
     return ForEachPage(
@@ -281,7 +281,6 @@ uint32_t SehProtocol::AddZeroPages(CallContext& context) {
     const uint64_t offset = context.registers.rdx;
     const uint64_t permissions = context.registers.r8;
     const uint64_t count = context.registers.r9;
-    context.registers.rcx = 0;
     if (permissions >> 32 != 0 || offset > NSGX_MAX_ADDRESS_RANGE ||
         count > NSGX_MAX_ADDRESS_RANGE / kPageSize || count == 0) {
       return ResultOf(Status::kInvalidArgument);
@@ -308,7 +307,6 @@ uint32_t SehProtocol::AddWindow(CallContext& context) {
   return WithEnclave(context, [&](EnclaveContext& enclave) NO_THREAD_SAFETY_ANALYSIS -> uint32_t {
     const uint64_t first = context.registers.r8;
     if (first > NSGX_MAX_ADDRESS_RANGE) {
-      context.registers.rcx = 0;
       return ResultOf(Status::kOutOfRange);
     }
     return ForEachPage(context, context.registers.rdx,
