@@ -45,7 +45,18 @@ void WriteMsr(uint32_t number, uint64_t value) {
 }  // namespace
 
 void BareHardware::Enter(Vmcb& vmcb, GeneralRegisters& registers, bool takes_interrupts) {
+  if (guard_ != nullptr && guard_->TakeStale()) {
+    iommu_.Flush();
+  }
   RunGuest(reinterpret_cast<uintptr_t>(&vmcb), &registers, takes_interrupts);
+}
+
+bool BareHardware::StartIommu(DmaGuard& guard) {
+  if (!Iommu::IsPresent() || !iommu_.Start(guard.root())) {
+    return false;
+  }
+  guard_ = &guard;
+  return true;
 }
 
 bool BareHardware::TakeNmi() {

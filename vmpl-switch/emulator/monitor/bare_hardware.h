@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "vmpl-switch/emulator/monitor/dma_guard.h"
 #include "vmpl-switch/emulator/monitor/hardware.h"
+#include "vmpl-switch/emulator/monitor/iommu.h"
 
 namespace nsgx::emu {
 
@@ -19,10 +21,18 @@ class BareHardware final : public Hardware {
   uint32_t ReadPort(uint16_t port, unsigned size) override;
   void WritePort(uint16_t port, unsigned size, uint32_t value) override;
 
+  // Devices go through the tables of `guard` from now on; the IOMMU is told of changes before each
+  // entry. Returns false when the machine has no IOMMU, and devices reach all memory.
+  bool StartIommu(DmaGuard& guard);
+
   // Switches SVM on. `save_area`: a page that the processor uses from now on.
   void StartSvm(uint64_t save_area);
   // Exceptions of our own end the machine with a line.
   void StartExceptions();
+
+ private:
+  DmaGuard* guard_ = nullptr;
+  Iommu iommu_;
 };
 
 }  // namespace nsgx::emu

@@ -194,7 +194,11 @@ void MonitorMain(const nsgx::emu::StartInfo* info) {
   for (unsigned vmpl = 0; vmpl < kVmpls; ++vmpl) {
     tables.Initialize(vmpl, g_tables[vmpl], vmpl != 0);
   }
-  rmp.SetObserver(&tables);
+  static constinit DmaTables g_dma_tables = {};
+  DmaGuard guard(rmp);
+  guard.Initialize(g_dma_tables);
+  RmpObservers observers(tables, guard);
+  rmp.SetObserver(&observers);
   tables.RefreshAll();
 
   static constinit firmware::SecureProcessor g_firmware;
@@ -217,6 +221,12 @@ void MonitorMain(const nsgx::emu::StartInfo* info) {
   }
   std::array<char, 2 * sizeof(igvm::LaunchDigest::Value)> hex;
   LOG(kNotice, "launch digest ", EncodeHex(digest.value(), hex).value());
+
+  if (g_hardware.StartIommu(guard)) {
+    LOG(kNotice, "devices reach shared memory alone");
+  } else {
+    LOG(kNotice, "devices reach all memory: there is no IOMMU (QEMU's -device intel-iommu)");
+  }
 
   Paranoia paranoia(kIsParanoid);
   alignas(Monitor) static constinit std::byte g_monitor_space[sizeof(Monitor)] = {};

@@ -5,6 +5,7 @@
 
 #include "base/core/log.h"
 #include "base/core/mem_raw.h"
+
 #include "vmpl-switch/emulator/monitor/vc_delivery.h"
 
 namespace nsgx::emu {

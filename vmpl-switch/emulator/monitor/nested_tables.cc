@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vmpl-switch/emulator/monitor/nested_tables.h"
 
+#include "vmpl-switch/emulator/monitor/dma_guard.h"
+
 namespace nsgx::emu {
 namespace {
 
 constexpr uint64_t kTable = kLeafPresent | kLeafWrite | kLeafUser;
-constexpr uint64_t kGigabyteLeaf = kTable | 1 << 7;
+constexpr uint64_t kLargeLeaf = kTable | 1 << 7;
 constexpr uint64_t kGigabyte = uint64_t{1} << 30;
 constexpr uint64_t kRootShift = 39;
 
@@ -27,8 +29,21 @@ void NestedTables::Initialize(unsigned vmpl, VmplTables& tables, bool sees_devic
   VmplTables::ViewTables& own = tables.views[static_cast<size_t>(View::kPrivate)];
   if (sees_devices) {
     for (uint64_t i = 1; i < VmplTables::kEntries; ++i) {
-      shared.pointers[i] = i * kGigabyte | kGigabyteLeaf;
+      shared.pointers[i] = i * kGigabyte | kLargeLeaf;
     }
+    // The IOMMU is the monitor's. Firmware's tables name it, and Linux passes over one whose
+    // registers say that it can do nothing.
+    const Page registers = PageOf(kIommuRegisters);
+    const uint64_t gigabyte = kIommuRegisters.raw() / kGigabyte;
+    const uint64_t large = kIommuRegisters.raw() / kLargePageSize;
+    for (uint64_t i = 0; i < VmplTables::kEntries; ++i) {
+      const Page page = large * VmplTables::kEntries + i;
+      tables.device_leaves[i] = page == registers ? TableEntry(tables.no_registers) | kLeafNoExecute
+                                                  : page << kPageShift | kTable;
+      tables.device_directory[i] = gigabyte * kGigabyte | i * kLargePageSize | kLargeLeaf;
+    }
+    tables.device_directory[large % VmplTables::kEntries] = TableEntry(tables.device_leaves);
+    shared.pointers[gigabyte] = TableEntry(tables.device_directory);
     for (Page page = PageOf(kHoleBegin); page < PageOf(kHoleEnd); ++page) {
       shared.leaves[page] = page << kPageShift | kTable | kLeafNoExecute;
     }

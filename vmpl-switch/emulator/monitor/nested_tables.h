@@ -31,8 +31,12 @@ struct alignas(kPageSize) VmplTables {
     uint64_t pointers[kEntries];   // 512 GiB, 1 GiB an entry
   };
   ViewTables views[kViews];
-  uint64_t root[kEntries];          // while the guest pages: C-bit and address choose the view
-  uint64_t unpaged_root[kEntries];  // while it does not: every access is private
+  // Where devices have their registers, which not all are the guest's.
+  uint64_t device_leaves[kEntries];     // 2 MiB
+  uint64_t device_directory[kEntries];  // 1 GiB
+  uint64_t no_registers[kEntries];      // what guests see of the IOMMU
+  uint64_t root[kEntries];              // while the guest pages: C-bit and address choose the view
+  uint64_t unpaged_root[kEntries];      // while it does not: every access is private
 };
 
 // Nested page tables, one set a VMPL, that say what the RMP says and nothing else. Every change
