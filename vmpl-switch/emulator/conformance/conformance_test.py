@@ -48,7 +48,7 @@ def holds(path, needle):
 class Machine:
     """One run: exit status, what the guests printed, what the monitor logged, whether the canary is in RAM afterwards."""
 
-    def __init__(self, qemu, monitor, igvm, letter="", processor=_PROCESSOR, memory="1G"):
+    def __init__(self, qemu, monitor, igvm, letter="", processor=_PROCESSOR, memory="1G", devices=()):
         with tempfile.TemporaryDirectory() as folder:
             log = os.path.join(folder, "log")
             ram = os.path.join(folder, "ram")
@@ -58,6 +58,8 @@ class Machine:
                 "-display", "none", "-no-reboot", "-serial", "stdio", "-debugcon", f"file:{log}",
                 "-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-kernel", monitor, "-initrd", igvm,
             ]
+            for device in devices:
+                command += ["-device", device]
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
             killer = threading.Timer(_SECONDS, process.kill)
             killer.start()
@@ -94,9 +96,12 @@ def expect(what, got, wanted):
         raise AssertionError(f"{what}: {got!r}, wanted {wanted!r}")
 
 
+def failures(machine):
+    return [line for line in machine.printed if line.startswith("FAIL")]
+
+
 def check_payload(machine, digest):
-    failed = [line for line in machine.printed if line.startswith("FAIL")]
-    expect("checks that failed", failed, [])
+    expect("checks that failed", failures(machine), [])
     expect("the payload came to its end", machine.printed[-1:], ["DONE"])
     passed = sum(line.startswith("OK ") for line in machine.printed)
     if passed < _MINIMUM_CHECKS:
@@ -129,6 +134,17 @@ def main():
     check_payload(machine, digest)
     if machine.count("paranoia.forgotten") < 1000 or machine.count("npf") < ordinary.count("npf") + 20:
         raise AssertionError("the paranoid monitor has not been paranoid")
+
+    # A device that VMPL1 programs, with an IOMMU and without: there the checks have to fail.
+    for monitor_to_try in monitor, paranoid:
+        guarded = Machine(qemu, monitor_to_try, igvm, "d", devices=("intel-iommu,intremap=off", "edu"))
+        expect("checks of DMA that failed", failures(guarded), [])
+        expect("they came to their end", guarded.printed[-1:], ["DONE"])
+    unguarded = Machine(qemu, monitor, igvm, "d", devices=("edu",))
+    expect("checks of DMA that fail without IOMMU", [line.split(":")[0] for line in failures(unguarded)], [
+        "FAIL it cannot read a private page", "FAIL it cannot write a private page",
+        "FAIL and not when it is private again",
+    ])
 
     for letter, status, end in (
             ("s", 9, r"VMPL0 cannot continue without 0x[0-9a-f]+, rip 0x[0-9a-f]+"),

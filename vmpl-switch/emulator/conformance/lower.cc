@@ -17,6 +17,53 @@ void WriteApic(uint64_t offset, uint32_t value) {
   *reinterpret_cast<volatile uint32_t*>(kLocalApic + offset) = value;
 }
 
+// QEMU's device for teaching (-device edu): copies between memory and a buffer of its own.
+namespace edu {
+
+constexpr uint32_t kId = 0x11e81234;
+constexpr uint64_t kBuffer = 0x40000;
+constexpr uint64_t kRun = 1;
+constexpr uint64_t kToMemory = 2;
+
+uint32_t ReadConfig(uint32_t slot, uint32_t offset) {
+  uint32_t value;
+  asm volatile("outl %0, %w1" : : "a"(uint32_t{1} << 31 | slot << 11 | offset), "d"(0xcf8));
+  asm volatile("inl %w1, %0" : "=a"(value) : "d"(0xcfc));
+  return value;
+}
+void WriteConfig(uint32_t slot, uint32_t offset, uint32_t value) {
+  asm volatile("outl %0, %w1" : : "a"(uint32_t{1} << 31 | slot << 11 | offset), "d"(0xcf8));
+  asm volatile("outl %0, %w1" : : "a"(value), "d"(0xcfc));
+}
+
+void Transfer(uint64_t registers, uint64_t from, uint64_t to, uint64_t command) {
+  const auto put = [registers](uint64_t offset, uint64_t value) {
+    *reinterpret_cast<volatile uint64_t*>(registers + offset) = value;
+  };
+  put(0x80, from);
+  put(0x88, to);
+  put(0x90, 8);
+  put(0x98, command);
+  while ((*reinterpret_cast<volatile uint64_t*>(registers + 0x98) & kRun) != 0) {
+  }
+}
+
+bool Copy(uint64_t from, uint64_t to) {
+  for (uint32_t slot = 0; slot < 32; ++slot) {
+    if (ReadConfig(slot, 0) != kId) {
+      continue;
+    }
+    WriteConfig(slot, 4, ReadConfig(slot, 4) | 6);  // registers in memory, bus master
+    const uint64_t registers = kSharedWindow + (ReadConfig(slot, 0x10) & ~uint32_t{15});
+    Transfer(registers, from, kBuffer, kRun);
+    Transfer(registers, kBuffer, to, kRun | kToMemory);
+    return true;
+  }
+  return false;
+}
+
+}  // namespace edu
+
 void DoJob() {
   const uint64_t address = g_job.address;
   const uint64_t value = g_job.value;
@@ -66,6 +113,9 @@ void DoJob() {
       WriteApic(0x3e0, 0xb);   // undivided
       WriteApic(0x320, 64);    // one shot, vector 64
       WriteApic(0x380, 1000000);
+      break;
+    case Job::kDma:
+      result = edu::Copy(address, value) ? 1 : 0;
       break;
     case Job::kTakeInterrupt:
       asm volatile("sti; nop; nop; cli" : : : "memory");

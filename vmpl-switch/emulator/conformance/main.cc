@@ -492,6 +492,36 @@ void CheckDoorbell() {
   Ask(Job::kTakeInterrupt, 0, 0);
 }
 
+// A device that VMPL1 has programmed, on its way to shared and to private pages.
+void CheckDma() {
+  const uint64_t from = reinterpret_cast<uintptr_t>(g_doorbell_page);
+  const uint64_t to = from + 0x800;
+  auto* source = SharedView(reinterpret_cast<volatile uint64_t*>(from));
+  auto* target = SharedView(reinterpret_cast<volatile uint64_t*>(to));
+  auto* secret = reinterpret_cast<volatile uint64_t*>(g_pages[7]);
+  *source = 0x0123456789abcdef;
+  *target = 0;
+  *secret = 0x5ec4e75ec4e7;
+  Check("there is a device", Ask(Job::kDma, from, to), 1);
+  Check("it reads and writes shared pages", *target, 0x0123456789abcdef);
+  *target = 0;
+  Ask(Job::kDma, PageAddress(7), to);
+  Check("it cannot read a private page", *target == *secret, 0);
+  Ask(Job::kDma, from, PageAddress(7));
+  Check("it cannot write a private page", *secret, 0x5ec4e75ec4e7);
+  // What was shared and is not any more.
+  Pvalidate(PageAddress(8), SNP_SIZE_4K, 0);
+  ChangeState(PageAddress(8), GHCB_PAGE_SHARED);
+  auto* other = reinterpret_cast<volatile uint64_t*>(g_pages[8]);
+  Ask(Job::kDma, from, PageAddress(8));
+  Check("it writes a page that has become shared", *SharedView(other), 0x0123456789abcdef);
+  ChangeState(PageAddress(8), GHCB_PAGE_PRIVATE);
+  Pvalidate(PageAddress(8), SNP_SIZE_4K, 1);
+  *other = 0;
+  Ask(Job::kDma, from, PageAddress(8));
+  Check("and not when it is private again", *other, 0);
+}
+
 char ReadLetter() {
   constexpr uint16_t kLineStatus = kSerial + 5;
   for (int i = 0; i < 1000000; ++i) {
@@ -585,6 +615,10 @@ void PayloadMain() {
     CheckSwitch();
     CheckRights();
     CheckDoorbell();
+  }
+  if (letter == 'd') {
+    StartLower();
+    CheckDma();
   }
   Print("DONE\n");
   EndAs(letter);

@@ -175,6 +175,7 @@ enum class Job : uint64_t {
   kRegisters,   // result: what xmm5 and DR0 were; then it leaves others there
   kStartTimer,  // of the local APIC
   kTakeInterrupt,
+  kDma,  // eight bytes from `address` to `value` by a PCI device; result: whether there is one
 };
 struct JobPage {
   Job job;
