@@ -28,11 +28,6 @@ class CpuidTable {
   // within the range.
   CpuidAnswer Find(uint32_t leaf, uint32_t subleaf) const;
 
-  // Position of the C-bit, from leaf 0x8000001f.
-  unsigned encryption_bit() const { return Find(SNP_CPUID_LEAF, 0).ebx & 0x3f; }
-  // Width of physical addresses, from leaf 0x80000008.
-  unsigned physical_bits() const { return Find(0x80000008u, 0).eax & 0xff; }
-
  private:
   const snp_cpuid_page* page_ = nullptr;
 };

@@ -58,10 +58,6 @@ Result<GuestPhys> PageAllocator::AllocateForEver(uint64_t count) {
   return first;
 }
 
-Result<std::byte*> PageAllocator::AllocatePointer() { return memory_->At(TRY(AllocatePage())); }
-
-void PageAllocator::FreePointer(std::byte* page) { FreePage(memory_->AddressOf(page)); }
-
 uint64_t PageAllocator::free_pages() const {
   SpinLockGuard guard(lock_);
   return free_count_ + ((region_.end_address() - never_used_) >> kPageShift);

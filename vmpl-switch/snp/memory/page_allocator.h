@@ -44,10 +44,6 @@ class PageAllocator final : public PageSupply {
   // Errors: kNoMemory
   Result<GuestPhys> AllocateForEver(uint64_t count) EXCLUDES(lock_);
 
-  // For code that deals in pointers: the same pages through the direct map.
-  Result<std::byte*> AllocatePointer();
-  void FreePointer(std::byte* page);
-
   uint64_t free_pages() const EXCLUDES(lock_);
 
  private:
