@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
 #include "vmpl-switch/snp/testing/fake_rmp.h"
 
 namespace nsgx::snp {
@@ -153,6 +155,65 @@ TEST_F(AddressSpaceTest, SaysWhenThereIsNoMemory) {
   }
   EXPECT_EQ(space.Map(kUserAddress, GuestPhys(0x7000), {}).error(), Status::kNoMemory);
   EXPECT_FALSE(space.Translate(kUserAddress).ok());
+}
+
+TEST_F(AddressSpaceTest, TheAliasIsTheSehsAloneAndNeverExecutable) {
+  AddressSpace kernel = MakeSpace();
+  AddressSpace space = MakeSpace(&kernel);
+  ASSERT_TRUE(space.MakeAlias(kUserAddress).ok());
+  const uint64_t offset = kUserAddress;
+  const struct {
+    MapRights rights;
+    bool write, user, execute;
+  } kCases[] = {
+      {{.write = true, .user = true}, true, true, false},
+      {{.execute = true, .user = true}, false, true, true},
+      {{.user = true}, false, true, false},
+      {{}, false, false, false},
+  };
+  ASSERT_TRUE(space.Map(kUserAddress, GuestPhys(0x5000), {}).ok());
+  for (const auto& one : kCases) {
+    ASSERT_TRUE(space.Protect(kUserAddress, one.rights).ok());
+    const Walk user = WalkTo(space, kUserAddress);
+    EXPECT_EQ(user.user, one.user);
+    EXPECT_EQ(user.write, one.write);
+    EXPECT_EQ(user.execute, one.execute);
+    const Walk alias = WalkTo(space, kAliasAddress + offset);
+    ASSERT_TRUE(alias.is_present);
+    EXPECT_FALSE(alias.user);
+    EXPECT_FALSE(alias.execute);
+    EXPECT_EQ(alias.write, one.write);
+    EXPECT_EQ(alias.leaf, user.leaf);
+  }
+  // What is mapped later shows, too; what lies in other 512 GiB does not.
+  ASSERT_TRUE(space.Map(kUserAddress + (uint64_t{1} << 38), GuestPhys(0x6000), {}).ok());
+  EXPECT_TRUE(WalkTo(space, kAliasAddress + offset + (uint64_t{1} << 38)).is_present);
+  ASSERT_TRUE(space.Map(uint64_t{1} << 39, GuestPhys(0x7000), {}).ok());
+  EXPECT_FALSE(WalkTo(space, kAliasAddress).is_present);
+  // The tables are there once.
+  const uint64_t before = allocator_.free_pages();
+  space.Destroy();
+  EXPECT_EQ(allocator_.free_pages() - before, 9u);
+}
+
+TEST_F(AddressSpaceTest, UnmappingAllTellsOfEachPageOnce) {
+  AddressSpace kernel = MakeSpace();
+  AddressSpace space = MakeSpace(&kernel);
+  const uint64_t base = uint64_t{3} << 39;
+  ASSERT_TRUE(space.Map(base + 0x1000, GuestPhys(0x5000), {.user = true}).ok());
+  ASSERT_TRUE(space.Map(base + (uint64_t{1} << 33), GuestPhys(0x6000), {.write = true}).ok());
+  ASSERT_TRUE(space.Map(kUserAddress, GuestPhys(0x7000), {}).ok());
+  std::vector<uint64_t> pages;
+  const auto take = [](void* context, GuestPhys page) {
+    static_cast<std::vector<uint64_t>*>(context)->push_back(page.raw());
+  };
+  space.UnmapAll(base + 0x1000, take, &pages);
+  EXPECT_EQ(pages, (std::vector<uint64_t>{0x5000, 0x6000}));
+  EXPECT_EQ(space.Translate(base + 0x1000).error(), Status::kNotFound);
+  EXPECT_TRUE(space.Translate(kUserAddress).ok());
+  space.UnmapAll(base, take, &pages);
+  space.UnmapAll(uint64_t{7} << 39, take, &pages);
+  EXPECT_EQ(pages.size(), 2u);
 }
 
 }  // namespace
