@@ -69,6 +69,8 @@ std::vector<std::string> QemuArguments(const MachineFiles& files, int initrd,
   add_stream("console", streams.console);
   add("-serial", "chardev:console");
 
+  // Before all other devices, or it does not hold them. L0 lets them reach shared pages alone.
+  add("-device", "intel-iommu,intremap=off");
   add("-device", "virtio-serial-pci" + std::string(kVirtio));
   const auto add_port = [&](std::string_view name, int fd) {
     add_stream(name, fd);
