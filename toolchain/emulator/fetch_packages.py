@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes one part of the emulated machine in the cache, from Debian packages (see packages.toml).
 
-fetch_packages.py PART STAMP [--cache FOLDER]
+fetch_packages.py PART STAMP [--cache FOLDER] [--depfile FILE]
 
 The part is unpacked into FOLDER/emulator/PART; with a filled cache no network is used. STAMP gets two lines: "ok" and that
 folder. A part that cannot be had does not end the build, because all else works without it: STAMP then gets
-"unavailable" and the reason, and an age that makes the next build try again.
+"unavailable" and the reason, and an age that makes the next build try again. The depfile names what makes a build try
+again when it is gone: the part in the cache.
 """
 
 import argparse
@@ -136,15 +137,23 @@ def _write_stamp(path, lines, retry):
         os.utime(path, (0, 0))
 
 
+def _write_depfile(path, stamp, folder):
+    with open(path, "w", encoding="utf-8") as stream:
+        contents = os.path.join(folder, _CONTENTS).replace(" ", "\\ ")
+        stream.write(f"{stamp}: {contents if folder else ''}\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part")
     parser.add_argument("stamp")
     parser.add_argument("--cache", default="")
+    parser.add_argument("--depfile", default="")
     parser.add_argument("--packages", default=os.path.join(_HERE, "packages.toml"))
     arguments = parser.parse_args()
     with open(arguments.packages, "rb") as stream:
         part = tomllib.load(stream)[arguments.part]
+    folder = ""
     try:
         folder = make_part(arguments.part, part, os.path.abspath(arguments.cache or default_cache()))
         _write_stamp(arguments.stamp, ["ok", folder], retry=False)
@@ -153,6 +162,8 @@ def main():
         _write_stamp(arguments.stamp, ["unavailable", str(error)], retry=True)
     except KeyboardInterrupt:
         return 130
+    if arguments.depfile:
+        _write_depfile(arguments.depfile, arguments.stamp, folder)
     return 0
 
 
