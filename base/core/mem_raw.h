@@ -10,15 +10,28 @@
 // All of them require DF = 0, as the psABI does.
 namespace nsgx {
 
+// Words first: an emulated processor does one repetition after the other.
+
 // Copies `size` bytes forward; each is read once and written once. The regions do not overlap.
 // For memory that somebody else may be changing.
 inline void CopyOnce(volatile void* target, const volatile void* source, size_t size) {
-  asm volatile("rep movsb" : "+D"(target), "+S"(source), "+c"(size) : : "memory");
+  size_t words = size / 8;
+  size_t rest = size % 8;
+  asm volatile("rep movsq" : "+D"(target), "+S"(source), "+c"(words) : : "memory");
+  if (rest != 0) {
+    asm volatile("rep movsb" : "+D"(target), "+S"(source), "+c"(rest) : : "memory");
+  }
 }
 
 // Writes `value` to `size` bytes, each once.
 inline void FillOnce(volatile void* target, std::byte value, size_t size) {
-  asm volatile("rep stosb" : "+D"(target), "+c"(size) : "a"(value) : "memory");
+  const uint64_t pattern = std::to_integer<uint64_t>(value) * 0x0101010101010101;
+  size_t words = size / 8;
+  size_t rest = size % 8;
+  asm volatile("rep stosq" : "+D"(target), "+c"(words) : "a"(pattern) : "memory");
+  if (rest != 0) {
+    asm volatile("rep stosb" : "+D"(target), "+c"(rest) : "a"(pattern) : "memory");
+  }
 }
 
 namespace internal {
