@@ -297,18 +297,18 @@ void Session::Obey(std::string_view line) {
 
 void Session::ShowProgress() {
   const auto passed = std::chrono::duration_cast<seconds>(Clock::now() - begun_);
-  if (passed < kQuiet || isatty(STDERR_FILENO) != 1) {
+  if (passed < kQuiet || passed == progress_shown_ || isatty(STDERR_FILENO) != 1) {
     return;
   }
-  progress_shown_ = true;
+  progress_shown_ = passed;
   (void)WriteAll(STDERR_FILENO, "\rnsgx-run: the emulated machine starts (" +
                                     std::to_string(passed.count()) + " s) ");
 }
 
 void Session::HideProgress() {
-  if (progress_shown_) {
+  if (progress_shown_ != seconds{0}) {
     (void)WriteAll(STDERR_FILENO, "\r\x1b[K");
-    progress_shown_ = false;
+    progress_shown_ = seconds{0};
   }
 }
 

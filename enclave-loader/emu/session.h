@@ -81,8 +81,8 @@ class Session {
   Clock::time_point begun_;
   Clock::time_point ended_;  // when the program's end was told
   bool started_ = false;
-  bool progress_shown_ = false;
-  bool broken_output_ = false;  // nobody reads our output any more
+  std::chrono::seconds progress_shown_{0};  // 0: none is on the terminal
+  bool broken_output_ = false;              // nobody reads our output any more
   std::optional<int> status_;
   std::string failure_;  // init's
   std::optional<termios> terminal_before_;
