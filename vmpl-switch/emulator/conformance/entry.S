@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# A guest of the emulated machine that looks at the machine: start, traps, and the note from which the
-# IGVM file is made.
+# A guest of the emulated machine that looks at the machine: start, traps, and the note from which
+# the IGVM file is made.
 
 #define REGION 0x8000000
 #define REGION_SIZE 0x1000000
@@ -176,7 +176,10 @@ enter:
 	.balign	8
 	.globl	trap_entries
 trap_entries:
-	.irp number, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 64
+	.irp number, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	.quad	vector_\number
+	.endr
+	.irp number, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 64
 	.quad	vector_\number
 	.endr
 
