@@ -7,6 +7,7 @@
 
 #include <deque>
 #include <functional>
+#include <set>
 
 #include "base/core/check.h"
 #include "vmpl-switch/snp/enclave/hardware.h"
@@ -48,6 +49,7 @@ class FakeHardware final : public EnclaveHardware {
     CHECK(active == &space);
     for (EnclaveVirt page = start.PageStart(); page < start + size; page += kPageSize) {
       std::byte* memory = memory_.At(space.Translate(page.raw()).value());
+      remembered_.insert(page.raw());
       std::byte* to = alias_ + (page.raw() - kEnclaveBase);
       // Size 0: a second mapping of the same pages.
       CHECK(mremap(memory, 0, kPageSize, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to);
@@ -64,6 +66,9 @@ class FakeHardware final : public EnclaveHardware {
     ++runs;
     return action(state);
   }
+
+  // Whether a translation of this page may still be in use.
+  bool Remembers(uint64_t address) const { return remembered_.contains(address); }
 
   bool EventPending() override {
     ++event_checks;
@@ -83,12 +88,15 @@ class FakeHardware final : public EnclaveHardware {
   static constexpr uint64_t kAliasSize = uint64_t{64} << 20;
 
   void Forget(uint64_t offset, uint64_t size) {
+    remembered_.erase(remembered_.lower_bound(kEnclaveBase + offset),
+                      remembered_.lower_bound(kEnclaveBase + offset + size));
     CHECK(mmap(alias_ + offset, size, PROT_NONE,
                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == alias_ + offset);
   }
 
   const DirectMap& memory_;
   std::byte* const alias_;
+  std::set<uint64_t> remembered_;
 };
 
 }  // namespace nsgx::snp

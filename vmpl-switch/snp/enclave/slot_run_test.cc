@@ -148,6 +148,37 @@ TEST_F(SlotRunTest, MemoryComesFromThePoolAndFromTheGuest) {
   }
 }
 
+TEST_F(SlotRunTest, WhatIsTakenAwayIsForgotten) {
+  constexpr uint64_t kCount = 100;  // more than one batch
+  constexpr uint64_t kLast = kHeap + (kCount - 1) * kPageSize;
+  ASSERT_EQ(Donate(200), SVSM_SUCCESS);
+  const auto touch_and = [&](FakeHardware::Action gate) -> FakeHardware::Action {
+    return [=, this](Ring3State& state) -> Ring3Event {
+      *InEnclave<uint64_t>(kHeap) = 1;
+      *InEnclave<uint64_t>(kLast) = 1;
+      EXPECT_TRUE(hardware.Remembers(kLast));
+      return gate(state);
+    };
+  };
+  const auto expect_forgotten_and = [&](FakeHardware::Action gate) -> FakeHardware::Action {
+    return [=, this](Ring3State& state) -> Ring3Event {
+      EXPECT_EQ(static_cast<int64_t>(state.frame.rax), 0);
+      EXPECT_FALSE(hardware.Remembers(kHeap));
+      EXPECT_FALSE(hardware.Remembers(kLast));
+      return gate(state);
+    };
+  };
+  hardware.actions = {
+      Gate(NSGX_GATE_COMMIT, kHeap, kCount * kPageSize,
+           NSGX_PERMISSION_READ | NSGX_PERMISSION_WRITE),
+      touch_and(Gate(NSGX_GATE_PROTECT, kHeap, kCount * kPageSize, NSGX_PERMISSION_READ)),
+      expect_forgotten_and(Gate(NSGX_GATE_PROTECT, kHeap, kCount * kPageSize,
+                                NSGX_PERMISSION_READ | NSGX_PERMISSION_WRITE)),
+      touch_and(Gate(NSGX_GATE_TRIM, kHeap, kCount * kPageSize)),
+      expect_forgotten_and(Event(kVectorHv))};
+  EnterUntil(NSGX_SEH_EXIT_INTERRUPTED);
+}
+
 TEST_F(SlotRunTest, AGuestWithoutPagesIsNoReasonToWaitForEver) {
   hardware.actions = {Gate(NSGX_GATE_COMMIT, kHeap, 900 * kPageSize, NSGX_PERMISSION_READ),
                       Look([](Ring3State& state) {
