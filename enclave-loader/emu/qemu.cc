@@ -57,8 +57,9 @@ std::vector<std::string> QemuArguments(const MachineFiles& files, int initrd,
     arguments.emplace_back(option);
     arguments.push_back(std::move(value));
   };
-  const auto add_stream = [&](std::string_view name, int fd) {
-    add("-chardev", "socket,id=" + std::string(name) + ",fd=" + std::to_string(fd));
+  const auto add_stream = [&](std::string_view name, int fd, std::string_view more = "") {
+    add("-chardev",
+        "socket,id=" + std::string(name) + ",fd=" + std::to_string(fd) + std::string(more));
   };
   // A guest at VMPL1 shares with devices what it says so of: those must go by its DMA addresses.
   constexpr std::string_view kVirtio = ",disable-legacy=on,iommu_platform=on";
@@ -66,8 +67,10 @@ std::vector<std::string> QemuArguments(const MachineFiles& files, int initrd,
   add("-fw_cfg", InFile("name=opt/org.nsgx/kernel,file=", files.kernel));
   add("-fw_cfg", "name=opt/org.nsgx/initrd,file=/proc/self/fd/" + std::to_string(initrd));
   add("-fw_cfg", InFile("name=opt/org.nsgx/cmdline,string=", kCommandLine));
-  add_stream("console", streams.console);
+  // What SEH and Linux say on the serial line, and L0 on its own port.
+  add_stream("console", streams.console, ",mux=on");
   add("-serial", "chardev:console");
+  add("-device", "isa-debugcon,chardev=console");
 
   // Before all other devices, or it does not hold them. L0 lets them reach shared pages alone.
   add("-device", "intel-iommu,intremap=off");
