@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Builds nsgx.ko by Kbuild, outside the source tree.
+"""Builds a module of the kernel by Kbuild, outside the source tree.
 
-build_module.py --linux STAMP --root FOLDER --work FOLDER --out FILE SOURCE...
+build_module.py --linux STAMP --root FOLDER --work FOLDER --folder FOLDER --out FILE SOURCE...
+
+The module is named as the file --out; its Kbuild is in --folder, below the root.
 
 The stamp is that of toolchain/emulator: it names a folder with a kernel's headers, or says why there is none; then the
 module is an empty file, because all else works without it. Kbuild writes beside the sources, so these are copied to --work.
@@ -27,7 +29,7 @@ def copy_sources(sources, root, work):
         shutil.copy2(source, target)
 
 
-def build(headers, folder):
+def build(headers, folder, name):
     command = [
         "make",
         "-s",
@@ -45,9 +47,9 @@ def build(headers, folder):
     try:
         done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     except FileNotFoundError:
-        sys.exit("nsgx.ko cannot be built: the program make is missing")
+        sys.exit(f"{name} cannot be built: the program make is missing")
     if done.returncode:
-        sys.exit(f"nsgx.ko cannot be built:\n{done.stdout}")
+        sys.exit(f"{name} cannot be built:\n{done.stdout}")
 
 
 def main():
@@ -55,20 +57,22 @@ def main():
     parser.add_argument("--linux", required=True)
     parser.add_argument("--root", required=True)
     parser.add_argument("--work", required=True)
+    parser.add_argument("--folder", required=True)
     parser.add_argument("--out", required=True)
     parser.add_argument("sources", nargs="+")
     options = parser.parse_args()
 
+    name = os.path.basename(options.out)
     try:
         headers = os.path.realpath(os.path.join(fetched.folder_of(options.linux), "headers"))
     except fetched.Unavailable as reason:
-        print(f"nsgx: no nsgx.ko: {reason}", file=sys.stderr)
+        print(f"nsgx: no {name}: {reason}", file=sys.stderr)
         open(options.out, "w", encoding="utf-8").close()
         return
     copy_sources(options.sources, options.root, options.work)
-    folder = os.path.join(os.path.abspath(options.work), "vmpl-switch/guest-module")
-    build(headers, folder)
-    subprocess.run(["objcopy", "--strip-debug", os.path.join(folder, "nsgx.ko"), options.out], check=True)
+    folder = os.path.join(os.path.abspath(options.work), options.folder)
+    build(headers, folder, name)
+    subprocess.run(["objcopy", "--strip-debug", os.path.join(folder, name), options.out], check=True)
 
 
 if __name__ == "__main__":
