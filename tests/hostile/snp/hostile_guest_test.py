@@ -4,6 +4,11 @@
 
 The machine's memory is a file, so that the secret can be looked for from outside: while the enclave lives it must be found
 (or the search would prove nothing), and when the machine has ended it must be gone.
+
+With a defence switched off by hand these fail: without RMPADJUST of donated pages program.enclave_read and _write, then the
+SEH ends the machine; without the check of fw_cfg's DMA every dma row but the first two; without L0's last scrub
+test_a_crash_leaves_nothing_behind (not the power-off: nsgx.ko destroys the enclave before it). Without the
+zeroing of pages that change hands in the SEH reclaim.not_zero.
 """
 
 import os
@@ -62,8 +67,7 @@ _OUTCOMES = [
         "call.info_to_seh call.info_to_enclave call.reclaim_to_seh call.reclaim_to_enclave call.create_in_seh "
         "call.remap_area_to_seh call.remap_area_to_enclave"
     ),
-    ("0x80000004", "call.add_after_init"),
-    ("0x80001002", "call.add_zero_after_init"),
+    ("0x80001002", "call.add_after_init call.add_zero_after_init"),
     ("0x80001005", "call.debug_read call.debug_write"),
     ("0x80000002", "call.unknown"),
     ("0x80000005", "call.remap_area_unaligned"),
@@ -128,7 +132,6 @@ class HostileGuestTest(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = folder.name
         self.memory = os.path.join(self.folder, "memory")
-        self.log = os.path.join(self.folder, "l0.log")
         self.program = os.path.join(self.folder, "nsgx-run")
         shutil.copy("nsgx-run", self.program)
         shutil.copytree("emu", os.path.join(self.folder, "emu"))
@@ -137,7 +140,7 @@ class HostileGuestTest(unittest.TestCase):
         script = os.path.join(self.folder, "qemu.sh")
         with open(script, "w", encoding="utf-8") as stream:
             stream.write(f"""#!/bin/sh
-exec "{qemu}" "$@" -debugcon file:{self.log} -machine memory-backend=ram \\
+exec "{qemu}" "$@" -machine memory-backend=ram \\
   -object memory-backend-file,id=ram,size=1G,share=on,mem-path={self.memory}
 """)
         os.chmod(script, 0o755)
@@ -145,12 +148,10 @@ exec "{qemu}" "$@" -debugcon file:{self.log} -machine memory-backend=ram \\
             stream.write(script + "\n")
 
     def attack(self, script):
-        """Runs it in a guest with a living canary. Returns how that ended, and L0's log."""
+        """Runs it in a guest with a living canary. Returns how that ended, and the console with L0's lines."""
         files = ["canary.elf", "nsgx_attack.ko", "native/attacker"]
         result = machine.shell(_START + script, files, program=self.program)
-        with open(self.log, encoding="utf-8", errors="replace") as stream:
-            log = stream.read()
-        return result, log
+        return result, result.console
 
     def outcomes(self, result):
         return dict(line.split(" ", 1) for line in result.out.decode().splitlines() if re.match(r"[a-z]+\.\S+ ", line))

@@ -410,7 +410,10 @@ static void wrong_arguments(struct seq_file *out, struct victims *victims)
 	say(out, "call.reclaim_to_seh", seh_call(NSGX_SEH_RECLAIM, me, SEH_START, 0, 0));
 	say(out, "call.reclaim_to_enclave", seh_call(NSGX_SEH_RECLAIM, me, victims->page, 0, 0));
 	say(out, "call.create_in_seh", seh_call(NSGX_SEH_CREATE, SEH_START, 0, 0, 0));
-	say(out, "call.add_after_init", seh_call(NSGX_SEH_ADD_PAGES, me, 0, 7, own));
+	memset(victims->list, 0, PAGE_SIZE);
+	victims->list->count = 1;
+	victims->list->pages[0] = own;
+	say(out, "call.add_after_init", seh_call(NSGX_SEH_ADD_PAGES, me, 0, 3, virt_to_phys(victims->list)));
 	say(out, "call.add_zero_after_init", seh_call(NSGX_SEH_ADD_ZERO_PAGES, me, 0, 7, 1));
 	say(out, "call.debug_read", seh_call(NSGX_SEH_DEBUG_READ, me, 0x10000000000ull, own, 8));
 	say(out, "call.debug_write", seh_call(NSGX_SEH_DEBUG_WRITE, me, 0x10000000000ull, own, 8));
