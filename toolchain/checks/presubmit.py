@@ -24,6 +24,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from fetch import mirror  # noqa: E402
 
 _TIDY_SECONDS = 900
+# Built by Kbuild, under the kernel's licence.
+_KERNEL_MODULES = ("vmpl-switch/guest-module/", "tests/hostile/snp/module/")
 # Files whose bytes are the point, or whose format has no comments.
 _NO_LICENCE_LINE = re.compile(r"(\.(md|bin|der|pem|json|txt|lock)|/corpus/[^/]+|/corpora/.*|^LICENSE|^NOTICE)$")
 
@@ -68,8 +70,8 @@ def licence_lines(_):
     findings = []
     for path in tracked():
         text = None if _NO_LICENCE_LINE.search(path) else text_of(path)
-        # The guest module is Linux's, the rest ours.
-        licence = r"\S.*" if path.startswith("vmpl-switch/guest-module/") else r"Apache-2\.0"
+        # Kernel modules are Linux's, the rest ours.
+        licence = r"\S.*" if path.startswith(_KERNEL_MODULES) else r"Apache-2\.0"
         if text and not re.search(f"SPDX-License-Identifier: {licence}", "\n".join(text.splitlines()[:2])):
             findings.append(f"{path}: no SPDX line at the top")
     return findings
@@ -114,7 +116,7 @@ def sources_in_build(options):
         f"{path}: belongs to no target"
         for path in tracked("*.c", "*.cc", "*.cpp", "*.S", "*.h", "*.def")
         if path not in known
-        and not path.startswith((shadowing, "toolchain/third_party/", "vmpl-switch/guest-module/"))
+        and not path.startswith((shadowing, "toolchain/third_party/", *_KERNEL_MODULES))
     ]
 
 

@@ -413,7 +413,8 @@ static void wrong_arguments(struct seq_file *out, struct victims *victims)
 	memset(victims->list, 0, PAGE_SIZE);
 	victims->list->count = 1;
 	victims->list->pages[0] = own;
-	say(out, "call.add_after_init", seh_call(NSGX_SEH_ADD_PAGES, me, 0, 3, virt_to_phys(victims->list)));
+	say(out, "call.add_after_init",
+	    seh_call(NSGX_SEH_ADD_PAGES, me, 0, 3, virt_to_phys(victims->list)));
 	say(out, "call.add_zero_after_init", seh_call(NSGX_SEH_ADD_ZERO_PAGES, me, 0, 7, 1));
 	say(out, "call.debug_read", seh_call(NSGX_SEH_DEBUG_READ, me, 0x10000000000ull, own, 8));
 	say(out, "call.debug_write", seh_call(NSGX_SEH_DEBUG_WRITE, me, 0x10000000000ull, own, 8));
