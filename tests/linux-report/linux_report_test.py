@@ -17,10 +17,11 @@ import unittest
 import uuid
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../vmpl-switch/emulator/guest"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../emu"))
 
 import cpio  # noqa: E402
+import machine  # noqa: E402
 
-_SKIPPED_STATUS = 77
 _TIMEOUT = 200
 _CMDLINE = "console=ttyS0 quiet panic=-1 tsc=reliable no_timer_check"
 _VMPL = 2  # of the reports; a driver may ask for its own level and those below, and Linux is at 1
@@ -139,14 +140,6 @@ class LinuxReportTest(unittest.TestCase):
             self.assertIn("\nFAILED   report-signature ", bad.stdout)
 
 
-def main():
-    with open("emu/unavailable", encoding="utf-8") as stream:
-        reason = stream.read().strip()
-    if reason:
-        print(f"no emulated machine: {reason}")
-        sys.exit(1 if os.environ.get("CI") == "true" else _SKIPPED_STATUS)
-    unittest.main()
-
-
 if __name__ == "__main__":
-    main()
+    machine.require()
+    unittest.main()

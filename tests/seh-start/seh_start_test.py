@@ -15,7 +15,10 @@ import threading
 import unittest
 import zlib
 
-_SKIPPED_STATUS = 77
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../emu"))
+
+import machine  # noqa: E402
+
 _TIMEOUT = 60
 _SET = 7  # of the SEH's reasons
 
@@ -174,14 +177,6 @@ class SehStartTest(unittest.TestCase):
         self.expect(21, command_line=b"x" * 0x10000)
 
 
-def main():
-    with open("emu/unavailable", encoding="utf-8") as stream:
-        reason = stream.read().strip()
-    if reason:
-        print(f"no emulated machine: {reason}")
-        sys.exit(1 if os.environ.get("CI") == "true" else _SKIPPED_STATUS)
-    unittest.main()
-
-
 if __name__ == "__main__":
-    main()
+    machine.require()
+    unittest.main()
