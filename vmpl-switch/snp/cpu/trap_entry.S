@@ -7,28 +7,9 @@
 # pointer to the processor's struct PerCpu.
 #include "vmpl-switch/snp/cpu/per_cpu.h"
 #include "vmpl-switch/snp/cpu/trap.h"
+#include "vmpl-switch/snp/cpu/trap_registers.inc"
 
 	.text
-
-# Loads what `enter` has pushed; rsp then points to the processor's frame.
-.macro POP_REGISTERS
-	popq	%r15
-	popq	%r14
-	popq	%r13
-	popq	%r12
-	popq	%r11
-	popq	%r10
-	popq	%r9
-	popq	%r8
-	popq	%rdi
-	popq	%rsi
-	popq	%rbp
-	popq	%rbx
-	popq	%rdx
-	popq	%rcx
-	popq	%rax
-	addq	$16, %rsp			# vector, error code
-.endm
 
 # The entry of one exception. FROM: the processor. STATE: IF = 0; from ring 0 the current stack,
 # from ring 3 that of RSP0. LIVE IN: everything; the processor's frame.
@@ -75,21 +56,7 @@ enter:
 # STATE:   GS is the SEH's.
 # LIVE IN: as enter.
 enter_with_gs:
-	pushq	%rax
-	pushq	%rcx
-	pushq	%rdx
-	pushq	%rbx
-	pushq	%rbp
-	pushq	%rsi
-	pushq	%rdi
-	pushq	%r8
-	pushq	%r9
-	pushq	%r10
-	pushq	%r11
-	pushq	%r12
-	pushq	%r13
-	pushq	%r14
-	pushq	%r15
+	PUSH_REGISTERS
 	# DF and AC are whatever was set outside.
 	pushq	$2
 	popfq

@@ -2,6 +2,7 @@
 # Into ring 3, and from its SYSCALL back.
 #include "vmpl-switch/snp/cpu/per_cpu.h"
 #include "vmpl-switch/snp/cpu/selectors.h"
+#include "vmpl-switch/snp/cpu/trap_registers.inc"
 #include "vmpl-switch/snp/enclave/ring3_entry.h"
 
 	.text
@@ -53,21 +54,7 @@ EnterFromSyscall:
 	pushq	%rcx
 	pushq	$0
 	pushq	$RING3_SYSCALL_VECTOR
-	pushq	%rax
-	pushq	%rcx
-	pushq	%rdx
-	pushq	%rbx
-	pushq	%rbp
-	pushq	%rsi
-	pushq	%rdi
-	pushq	%r8
-	pushq	%r9
-	pushq	%r10
-	pushq	%r11
-	pushq	%r12
-	pushq	%r13
-	pushq	%r14
-	pushq	%r15
+	PUSH_REGISTERS
 	movq	%rsp, %rdi
 	call	LeaveForTrap
 	.size	EnterFromSyscall, . - EnterFromSyscall
