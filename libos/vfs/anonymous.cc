@@ -29,10 +29,12 @@ class NamelessFileSystem final : public FileSystem {
 
 [[clang::no_destroy]] constinit NamelessFileSystem pipes("pipefs", 1, kPIPEFS_MAGIC);
 [[clang::no_destroy]] constinit NamelessFileSystem others("anon_inodefs", 2, kANON_INODE_FS_MAGIC);
+[[clang::no_destroy]] constinit NamelessFileSystem sockets("sockfs", 3, kSOCKFS_MAGIC);
 
 }  // namespace
 
 FileSystem& PipeFileSystem() { return pipes; }
+FileSystem& SocketFileSystem() { return sockets; }
 FileSystem& AnonymousFileSystem() { return others; }
 
 AnonymousInode::AnonymousInode(FileSystem& file_system, uint32_t mode)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Inodes that no name leads to: pipes, eventfds, epolls, standard streams.
+// Inodes that no name leads to: pipes, eventfds, epolls, sockets, standard streams.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,7 @@
 namespace nsgx::libos {
 
 FileSystem& PipeFileSystem();
+FileSystem& SocketFileSystem();
 FileSystem& AnonymousFileSystem();
 
 class AnonymousInode : public Inode {

@@ -25,6 +25,7 @@ class EpollItem;
 struct EpollItemsOfFile;
 class File;
 class Inode;
+class Socket;
 
 inline constexpr uint64_t kMaxFileSize = INT64_MAX;
 
@@ -44,8 +45,9 @@ struct IoRequest {
 // may sleep unless noted; several threads may be in the same object at once.
 class FileObject {
  public:
-  // Moves up to buffer.remaining() bytes, which is not 0; returns how many. 0 from Read is the end.
-  // EAGAIN: nothing to move now, and not to wait. EINTR: a signal came before anything was moved.
+  // Moves up to buffer.remaining() bytes, which is not 0 but for writes to a socket; returns how
+  // many. 0 from Read is the end. EAGAIN: nothing to move now, and not to wait. EINTR: a signal
+  // came before anything was moved.
   virtual Result<size_t, Errno> Read(File& file, IoBuffer& to, const IoRequest& request);
   virtual Result<size_t, Errno> Write(File& file, IoBuffer& from, const IoRequest& request);
 
@@ -65,6 +67,8 @@ class FileObject {
 
   // The set of files that this is, or null.
   virtual Epoll* epoll() { return nullptr; }
+  // The socket that this is, or null.
+  virtual Socket* socket() { return nullptr; }
 
   // ioctl. ENOTTY: not one that this object knows.
   virtual SysResult Control(File& file, uint32_t request, uint64_t argument);

@@ -164,6 +164,7 @@ inline constexpr int64_t kST_VALID = 0x20;
 inline constexpr int64_t kTMPFS_MAGIC = 0x01021994;
 inline constexpr int64_t kPROC_SUPER_MAGIC = 0x9fa0;
 inline constexpr int64_t kPIPEFS_MAGIC = 0x50495045;
+inline constexpr int64_t kSOCKFS_MAGIC = 0x534f434b;
 inline constexpr int64_t kANON_INODE_FS_MAGIC = 0x09041934;
 
 // struct linux_dirent64 up to the name.

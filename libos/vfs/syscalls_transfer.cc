@@ -46,7 +46,8 @@ SysResult ReadInto(File& file, IoBuffer& to, const IoRequest& request) {
 }
 
 SysResult WriteFrom(File& file, IoBuffer& from, const IoRequest& request) {
-  if (from.remaining() == 0) {
+  // An empty datagram is one all the same.
+  if (from.remaining() == 0 && file.object().socket() == nullptr) {
     return 0;
   }
   return Count(WriteFile(file, from, request));

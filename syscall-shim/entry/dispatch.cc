@@ -7,6 +7,7 @@
 #include "base/core/log.h"
 #include "libos/kernel/entry.h"
 #include "libos/kernel/syscalls.h"
+#include "libos/net/syscalls.h"
 #include "libos/vfs/syscalls.h"
 #include "syscall-shim/entry/trampoline.h"
 #include "syscall-shim/table/limits.h"
