@@ -26,6 +26,8 @@ from fetch import mirror  # noqa: E402
 _TIDY_SECONDS = 900
 # Built by Kbuild, under the kernel's licence.
 _KERNEL_MODULES = ("vmpl-switch/guest-module/", "tests/hostile/snp/module/")
+# Built with the SDK by a build system of its own.
+_OTHER_BUILDS = ("examples/07-cmake-app/",)
 # Files whose bytes are the point, or whose format has no comments.
 _NO_LICENCE_LINE = re.compile(r"(\.(md|bin|der|pem|json|txt|lock)|/corpus/[^/]+|/corpora/.*|^LICENSE|^NOTICE)$")
 
@@ -116,7 +118,7 @@ def sources_in_build(options):
         f"{path}: belongs to no target"
         for path in tracked("*.c", "*.cc", "*.cpp", "*.S", "*.h", "*.def")
         if path not in known
-        and not path.startswith((shadowing, "toolchain/third_party/", *_KERNEL_MODULES))
+        and not path.startswith((shadowing, "toolchain/third_party/", *_KERNEL_MODULES, *_OTHER_BUILDS))
     ]
 
 

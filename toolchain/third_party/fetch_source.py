@@ -68,7 +68,7 @@ def source_files(name, source, cache, bases=None):
                 return unpack.unpack(packed)
             except tarfile.TarError:
                 print(f"{packed} is damaged; making it again", file=sys.stderr)
-        files = unpack.read_members(_fetch_archive(source, cache, bases), source["members"])
+        files = unpack.read_members(_fetch_archive(source, cache, bases), source.get("members"))
         if "patches" in source:
             for patch_name, text in _fetch_patches(source["patches"], cache, bases):
                 unpack.apply_patch(files, patch_name, text)

@@ -58,11 +58,12 @@ def _is_wanted(name, wanted):
 
 
 def read_members(path, wanted, strip_top=True):
-    """Files of the archive at or below the paths in `wanted`. With strip_top, names lose the archive's top folder.
+    """Files of the archive at or below the paths in `wanted`, or all of them if that is None.
 
+    With strip_top, names lose the archive's top folder.
     Reads no further than the last top-level entry that something is wanted from, so the front of an archive can
     be enough. Links and special files are left out. Raises FetchError if a wanted path is not there."""
-    roots = {entry.split("/")[0] for entry in wanted}
+    roots = {entry.split("/")[0] for entry in wanted or []}
     found, passed, current = {}, set(), None
     try:
         with open(path, "rb") as raw, tarfile.open(
@@ -76,13 +77,13 @@ def read_members(path, wanted, strip_top=True):
                 if root != current:
                     passed.add(current)
                     current = root
-                    if roots <= passed:
+                    if wanted is not None and roots <= passed:
                         break
-                if member.isfile() and ".." not in name.split("/") and _is_wanted(name, wanted):
+                if member.isfile() and ".." not in name.split("/") and (wanted is None or _is_wanted(name, wanted)):
                     found[name] = archive.extractfile(member).read()
     except (tarfile.TarError, lzma.LZMAError, EOFError, OSError) as error:
         raise FetchError(f"{path} cannot be unpacked ({error}); remove it and run again") from None
-    for entry in wanted:
+    for entry in wanted or []:
         if not any(_is_wanted(name, [entry]) for name in found):
             raise FetchError(f"{path} does not hold {entry}")
     return found
