@@ -106,7 +106,7 @@ def main():
     parser.add_argument("out")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", default="", help="run the tests whose name contains this")
-    parser.add_argument("--set", default="tests", help="tests (the default), or emu-tests")
+    parser.add_argument("--set", default="tests", help="tests (the default), emu-tests or programs")
     parser.add_argument("--list", action="store_true", help="print the names and run nothing")
     arguments = parser.parse_args()
     with open(os.path.join(arguments.out, f"{arguments.set}.json"), encoding="utf-8") as stream:

@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Upstream programs as enclave, as native twin, and as an ordinary program on glibc: bench_programs.py OUT_FOLDER [--rounds N] [--json FILE]
+[--only NAME ...]
+
+Measures processor time (user and system, all threads), which other work on the machine disturbs less than it does the
+clock. The sides alternate; medians. Nothing is asserted.
+"""
+
+import argparse
+import glob
+import json
+import os
+import statistics
+import subprocess
+import sys
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def text(name):
+    with open(os.path.join(_HERE, "programs", name), encoding="utf-8") as stream:
+        return stream.read()
+
+
+def workloads():
+    """{row: (program, arguments)}; {file} in an argument is a file on a file system in memory."""
+    speedtest = ["--size", "20"]
+    rows = {f"lua {name}": ("lua/lua", ["-e", f"arg={{'{name}'}} " + text("work.lua")]) for name in ("calls", "tables", "strings")}
+    rows["quickjs"] = ("quickjs/qjs", ["--std", "-e", text("work.js")])
+    rows["sqlite speedtest1, in memory"] = ("sqlite/speedtest1", [*speedtest, "--memdb"])
+    rows["sqlite speedtest1, memory file"] = ("sqlite/speedtest1", [*speedtest, "{file}"])
+    rows["sqlite speedtest1, memory file, WAL"] = ("sqlite/speedtest1", [*speedtest, "--journal", "wal", "{file}"])
+    return rows
+
+
+def glibc_program(out, program):
+    """The same sources compiled by the same compiler for glibc; made when it is first asked for. None: not for this one."""
+    path = f"{out}/programs/{program}.glibc"
+    if os.path.exists(path):
+        return path
+    source = f"{out}/programs/{os.path.dirname(program)}/source"
+    common = ["clang-19", "-O2", "-w", "-o", path]
+    if program == "lua/lua":
+        files = [file for file in sorted(glob.glob(f"{source}/src/*.c")) if not file.endswith("/luac.c")]
+        command = [*common, "-DLUA_COMPAT_5_3", "-DLUA_USE_POSIX", *files, "-lm"]
+    elif program == "sqlite/speedtest1":
+        command = [*common, "-DSQLITE_THREADSAFE=1", "-DSQLITE_ENABLE_FTS5", "-DSQLITE_ENABLE_RTREE",
+                   "-DSQLITE_ENABLE_MATH_FUNCTIONS", f"-I{source}", f"{source}/sqlite3.c", f"{source}/test/speedtest1.c",
+                   "-lm", "-lpthread"]
+    else:
+        return None
+    subprocess.run(command, check=True)
+    return path
+
+
+def seconds(command):
+    """Processor seconds of one run; raises if it fails."""
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status != 0:
+        raise RuntimeError(f"{command[:3]} ended with wait status {status}")
+    return usage.ru_utime + usage.ru_stime
+
+
+def bench_row(out, program, arguments, rounds):
+    sides = {
+        "enclave": [f"{out}/nsgx-run", f"{out}/programs/{program}"],
+        "native": [f"{out}/programs/{program}.native"],
+        "glibc": [glibc_program(out, program)],
+    }
+    host_file = f"/dev/shm/nsgx-bench-{os.getpid()}.db"
+    samples = {side: [] for side, command in sides.items() if command[0]}
+    for _ in range(rounds):
+        for side in samples:
+            file = "/tmp/bench.db" if side == "enclave" else host_file
+            samples[side].append(seconds(sides[side] + [argument.replace("{file}", file) for argument in arguments]))
+            for left in glob.glob(f"{host_file}*"):
+                os.unlink(left)
+    return {side: statistics.median(values) for side, values in samples.items()}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", default=None)
+    parser.add_argument("--only", nargs="*", default=None)
+    arguments = parser.parse_args()
+    out = os.path.abspath(arguments.out)
+    rows = []
+    for name, (program, words) in workloads().items():
+        if arguments.only and not any(part in name for part in arguments.only):
+            continue
+        row = {"name": name, "unit": "s", **bench_row(out, program, words, arguments.rounds)}
+        rows.append(row)
+        ratios = ", ".join(f"{side} {row[side]:.2f} s ({row[side] / row['enclave']:.2f})" for side in row if side in ("native", "glibc"))
+        print(f"{name:<36} enclave {row['enclave']:.2f} s, {ratios}", flush=True)
+    if arguments.json:
+        with open(arguments.json, "w", encoding="utf-8") as stream:
+            json.dump(rows, stream, indent=2)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
