@@ -27,6 +27,8 @@
 #include "enclave-loader/run/options.h"
 #include "enclave-loader/run/stats.h"
 #include "enclave-loader/run/vcpus.h"
+#include "enclave-loader/symbols/debug_file.h"
+#include "enclave-loader/symbols/readable.h"
 #include "syscall-shim/hostcall/host_calls.h"
 #include "vmpl-switch/abi/gate.h"
 #include "vmpl-switch/abi/slot.h"
@@ -117,7 +119,8 @@ class Run final : private EndListener {
       PrintImageComplaint(options_.image, Complaint::Of(file.error()));
       return file.error().cause == Cause::kNotFound ? kImageNotFound : kImageRefused;
     }
-    const Result<Image, Refusal> image = Image::Parse(file.value().bytes());
+    file_ = file.value().bytes();
+    const Result<Image, Refusal> image = Image::Parse(file_);
     if (!image.ok()) {
       PrintImageComplaint(options_.image, Complaint::Of(image.error()));
       return kImageRefused;
@@ -184,7 +187,7 @@ class Run final : private EndListener {
 
   void OnLog(uint32_t level, std::string_view line) override {
     if (level <= options_.log_level) {
-      PrintComplaint(options_.image, Complaint::Of(line));
+      PrintComplaint(options_.image, Complaint::Of(WithNames(line, DebugFile::Of(file_))));
     }
   }
 
@@ -274,6 +277,7 @@ class Run final : private EndListener {
   }
 
   const RunOptions& options_;
+  std::span<const std::byte> file_;  // the image's, for as long as the enclave runs
   RunStats stats_;
   std::unique_ptr<Device> device_;
   std::optional<Vcpus> vcpus_;

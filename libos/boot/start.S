@@ -30,6 +30,9 @@ _nsgx_start:
 	.hidden	libos_start_main
 	.type	libos_start_main, @function
 libos_start_main:
+	.cfi_sections .debug_frame	/* for debuggers: nobody called this */
+	.cfi_startproc
+	.cfi_undefined %rip
 	mov	%rdi, %rsp
 	mov	(%rdi), %esi
 	lea	8(%rdi), %rdx
@@ -41,6 +44,7 @@ libos_start_main:
 	movb	$0, %gs:NSGX_SLOT_IRQ_OFF
 	call	__libc_start_main
 	ud2
+	.cfi_endproc
 	.size	libos_start_main, . - libos_start_main
 
 	.section .note.GNU-stack, "", @progbits

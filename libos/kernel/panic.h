@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "base/core/format.h"
 #include "vmpl-switch/abi/slot.h"
 
 namespace nsgx::libos {
@@ -16,6 +17,12 @@ struct AddressRange {
 };
 void SetImageRange(AddressRange range);
 AddressRange ImageRange();
+
+// Of an instruction, as reports have it: by its offset, if it is the image's.
+struct CodeAddress {
+  uint64_t address;
+};
+void AppendText(TextBuffer& out, const CodeAddress& code);
 
 // The library OS found itself broken. `what` is a literal.
 [[noreturn]] void PanicAtFrame(const char* what, const nsgx_frame& frame, uint64_t cause);

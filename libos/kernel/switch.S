@@ -8,6 +8,7 @@
  * thread.cc makes the same for a new context. */
 
 	.text
+	.cfi_sections .debug_frame	/* for debuggers, which look at suspended contexts */
 
 /* Thread* libos_switch(Thread* from = rdi, Thread* to = rsi)
  * FROM: scheduler.cc. STATE: libOS, ticks off, on the kernel stack of `from`. LIVE: rdi, rsi, callee-saved.
@@ -16,13 +17,27 @@
 	.hidden	libos_switch
 	.type	libos_switch, @function
 libos_switch:
+	.cfi_startproc
 	push	%rbp
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset %rbp, 0
 	push	%rbx
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset %rbx, 0
 	push	%r12
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset %r12, 0
 	push	%r13
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset %r13, 0
 	push	%r14
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset %r14, 0
 	push	%r15
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset %r15, 0
 	sub	$8, %rsp
+	.cfi_adjust_cfa_offset 8
 	stmxcsr	(%rsp)
 	fnstcw	4(%rsp)
 	rdfsbase %rax			/* a program may have changed it without telling */
@@ -43,6 +58,7 @@ libos_switch:
 	pop	%rbx
 	pop	%rbp
 	ret
+	.cfi_endproc
 	.size	libos_switch, . - libos_switch
 
 /* FROM: the `ret` of libos_switch. STATE: libOS, ticks off, kernel stack of the new thread, 16-byte aligned.
