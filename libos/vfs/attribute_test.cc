@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <thread>
 
+#include "libos/mm/mapped_file.h"
 #include "libos/vfs/credentials.h"
 #include "libos/vfs/file_time.h"
 #include "libos/vfs/syscalls.h"
@@ -167,6 +168,16 @@ TEST_F(AttributeTest, WhatChangesWhichTime) {
   LetTimePass();
   Ftruncate(fd, 2);
   EXPECT_GT(Modified(Fstat(fd).stat), Modified(after_link));
+}
+
+TEST_F(AttributeTest, ToMapAFileIsToReadIt) {
+  WriteWhole("/tmp/a", "x");
+  const FileTime before = Accessed(Stat("/tmp/a").stat);
+  LetTimePass();
+  OpenForMapping(Open("/tmp/a", kO_RDONLY | kO_NOATIME), false).value()->DropMappingReference();
+  EXPECT_EQ(Accessed(Stat("/tmp/a").stat), before);
+  OpenForMapping(Open("/tmp/a"), false).value()->DropMappingReference();
+  EXPECT_GT(Accessed(Stat("/tmp/a").stat), before);
 }
 
 TEST_F(AttributeTest, ADirectorysTimesFollowItsNames) {

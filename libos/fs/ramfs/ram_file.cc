@@ -478,7 +478,12 @@ SysResult RamFile::Control(File& file, uint32_t request, uint64_t argument) {
   return 0;
 }
 
-MappedFile* RamFile::Mapping(File&) { return this; }
+MappedFile* RamFile::Mapping(File& file) {
+  if ((file.flags() & kO_NOATIME) == 0) {
+    TouchAccessTime();
+  }
+  return this;
+}
 
 void RamFile::Closed(File& file) {
   if (file.may_write()) {
