@@ -204,6 +204,7 @@ void libos_boot(nsgx_slot* slot) {
   if (!gate::SetHandlers(&libos_exception_entry, &libos_raw_syscall_entry).ok()) {
     Panic("the SEH refused the exception handlers");
   }
+  libos_fill_syscall_table();
   ProtectRelocated(base);
   if (!InitClock(boot.tsc_khz)) {
     Panic("this machine has no clock");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The table that libos_syscall jumps through, made from the rows of syscalls.inc, and what is done
-// about calls that are refused.
+// The table that libos_syscall jumps through, made from the rows of syscalls.inc that this image
+// makes use of (records.S), and what is done about all others.
 #include <array>
 #include <atomic>
 
@@ -30,7 +30,9 @@ void TellOnce(uint64_t number, const SyscallInfo& info) {
     return;
   }
   LOG(kWarning, "system call ", number, " (",
-      info.name.empty() ? std::string_view("no name") : info.name, ") is refused: ", info.text);
+      info.name.empty() ? std::string_view("no name") : info.name, ") is refused: ",
+      info.is_refused ? info.text
+                      : "no code in this image makes it; make it by the C library's syscall()");
 }
 
 int64_t Refuse(uint64_t number, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t) {
@@ -41,30 +43,44 @@ int64_t Refuse(uint64_t number, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t
   return ToKernelResult(info.error);
 }
 
-constexpr auto kTable = [] {
-  std::array<Trampoline, SYSCALL_COUNT> table = {};
-  for (Trampoline& row : table) {
-    row = &Refuse;
-  }
-#define CALL(number, name, handler, flags, partial, host_calls) \
-  table[number] = kTrampoline<&libos::handler>;
-#define REFUSE(number, name, why_errno, why)
-#include "syscall-shim/table/syscalls.inc"
-#undef CALL
-#undef REFUSE
-  return table;
-}();
+// records.S: a call that is made somewhere in this image.
+struct SyscallRecord {
+  uint32_t number;
+  int32_t handler;  // from here
+};
+
+Trampoline HandlerOf(const SyscallRecord& record) {
+  const char* const handler = reinterpret_cast<const char*>(&record.handler) + record.handler;
+  return reinterpret_cast<Trampoline>(reinterpret_cast<uint64_t>(handler));
+}
 
 }  // namespace
 }  // namespace nsgx::shim
 
 extern "C" {
 
-// For entry.S.
-extern const std::array<nsgx::shim::Trampoline, SYSCALL_COUNT> libos_syscall_table;
-__attribute__((
-    visibility("hidden"))) constinit const std::array<nsgx::shim::Trampoline, SYSCALL_COUNT>
-    libos_syscall_table = nsgx::shim::kTable;
+// For records.S. None is called but by records that are linked.
+#define CALL(number, name, handler, flags, partial, host_calls)                                \
+  [[gnu::visibility("hidden")]] int64_t libos_call_##number(                                   \
+      uint64_t, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5, uint64_t a6); \
+  int64_t libos_call_##number(uint64_t, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,    \
+                              uint64_t a5, uint64_t a6) {                                      \
+    return nsgx::shim::kTrampoline<&nsgx::libos::handler>(number, a1, a2, a3, a4, a5, a6);     \
+  }
+#define REFUSE(number, name, why_errno, why)
+#include "syscall-shim/table/syscalls.inc"
+#undef CALL
+#undef REFUSE
+
+// Made by the linker.
+[[gnu::visibility("hidden")]] extern const nsgx::shim::SyscallRecord __start_nsgx_syscalls[];
+[[gnu::visibility("hidden")]] extern const nsgx::shim::SyscallRecord __stop_nsgx_syscalls[];
+
+// For entry.S. Read-only once the library OS has started.
+extern std::array<nsgx::shim::Trampoline, SYSCALL_COUNT> libos_syscall_table;
+[[gnu::visibility("hidden"),
+  gnu::section(".bss.rel.ro")]] constinit std::array<nsgx::shim::Trampoline, SYSCALL_COUNT>
+    libos_syscall_table = {};
 
 __attribute__((visibility("hidden"))) int64_t libos_unknown_syscall(uint64_t number, uint64_t a1,
                                                                     uint64_t a2, uint64_t a3,
@@ -73,6 +89,14 @@ __attribute__((visibility("hidden"))) int64_t libos_unknown_syscall(uint64_t num
 int64_t libos_unknown_syscall(uint64_t number, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
                               uint64_t a5, uint64_t a6) {
   return nsgx::shim::Refuse(number, a1, a2, a3, a4, a5, a6);
+}
+
+void libos_fill_syscall_table() {
+  libos_syscall_table.fill(&nsgx::shim::Refuse);
+  for (const nsgx::shim::SyscallRecord* record = __start_nsgx_syscalls;
+       record != __stop_nsgx_syscalls; ++record) {
+    libos_syscall_table[record->number] = nsgx::shim::HandlerOf(*record);
+  }
 }
 
 bool libos_call_can_be_made_again(uint64_t number) {
