@@ -18,6 +18,7 @@
 #include <thread>
 #include <vector>
 
+#include "enclave-loader/host/fake_device.h"
 #include "enclave-loader/host/parking.h"
 #include "enclave-loader/host/server.h"
 #include "enclave-loader/host/streams.h"
@@ -86,44 +87,6 @@ TEST(Parking, NoWakeUpIsLost) {
 }
 
 // ---- server ------------------------------------------------------------------------------------
-
-// A device with windows and a clock; it is never entered.
-class FakeDevice final : public Device {
- public:
-  std::string_view name() const override { return "fake"; }
-  std::string_view limitations() const override { return ""; }
-  Result<void> Create(const CreateOptions&) override { return Error(Status::kUnsupported); }
-  Result<void> AddPages(uint64_t, uint32_t, const LoadSource&) override {
-    return Error(Status::kUnsupported);
-  }
-  Result<void> AddZeroPages(uint64_t, uint32_t, uint64_t) override {
-    return Error(Status::kUnsupported);
-  }
-  Result<void> Init(std::span<const std::byte>, std::span<const std::byte>) override {
-    return Error(Status::kUnsupported);
-  }
-  Exit Enter(uint32_t, uint64_t) override { return {ExitReason::kRefused, 0, {}}; }
-  std::span<std::byte> window(uint32_t) override { return window_; }
-  Result<void> SetTick(uint32_t, uint32_t microseconds) override {
-    tick = microseconds;
-    return {};
-  }
-  uint64_t Now() override { return now; }
-  Result<void> CertificateChain(std::span<const std::byte>* der) override {
-    *der = chain;
-    return {};
-  }
-  Crash crash() const override { return {}; }
-  DeviceStats stats() const override { return {}; }
-  void identity(std::span<std::byte, 32>) const override {}
-
-  uint64_t now = 1000;
-  uint32_t tick = 0;
-  std::vector<std::byte> chain;
-
- private:
-  std::vector<std::byte> window_ = std::vector<std::byte>(8192);
-};
 
 class HostServerTest : public testing::Test, public HostServerOwner {
  protected:

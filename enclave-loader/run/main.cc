@@ -94,6 +94,11 @@ EmulatedRun EmulatedRunOf(const RunOptions& options) {
   if (options.stats != StatsForm::kNone) {
     run.run_options.emplace_back(options.stats == StatsForm::kJson ? "--stats=json" : "--stats");
   }
+  if (options.hostile.lies != 0) {
+    add("--hostile", LieList(options.hostile.lies));
+    add("--hostile-rate", std::to_string(options.hostile.percent));
+    add("--hostile-seed", std::to_string(options.hostile.seed));
+  }
   add("--log", LogLevelName(options.log_level));
   return run;
 }
@@ -156,7 +161,7 @@ class Run final : private EndListener {
     finish(Phase::kInit);
 
     run_start_ = start;
-    vcpus_.emplace(*device_, static_cast<EndListener&>(*this), vcpus);
+    vcpus_.emplace(*device_, static_cast<EndListener&>(*this), options_.hostile, vcpus);
     vcpus_->Run();
   }
 
@@ -269,6 +274,11 @@ class Run final : private EndListener {
     init = init > shares ? init - shares : 0;
     const std::vector<uint64_t> counts = vcpus_->server().counts();
     stats_.host_calls = counts;
+    std::array<uint64_t, kLieCount> lies = {};
+    if (vcpus_->hostile() != nullptr) {
+      lies = vcpus_->hostile()->counts();
+      stats_.lies = lies;
+    }
     rusage usage = {};
     getrusage(RUSAGE_SELF, &usage);
     stats_.memory_high_water_kib = static_cast<uint64_t>(usage.ru_maxrss);

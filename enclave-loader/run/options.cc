@@ -32,6 +32,12 @@ constexpr Option kOptions[] = {
      "Offers an environment variable to the program, with the value that it has here if none is "
      "given. Can be repeated. "
      "The image's configuration decides which variables get in; none does by itself."},
+    {"--hostile", "LIE[,LIE...]|all",
+     "For tests of a program: the host lies to the enclave. Lies are short, long, negative, "
+     "wrong-errno, reused-token, stale-reply, double-fetch, time-back, never, garbage, "
+     "spurious-wake, lost-wake and reordering; see docs/hostile-host.md."},
+    {"--hostile-rate", "PERCENT", "How many of the calls are lied about; 10 by default."},
+    {"--hostile-seed", "N", "Other lies are told for another number; 1 by default."},
     {"--identity", "HEX", "Refuses every image but the one with this identity."},
     {"--log", "LEVEL",
      "Shows lines about the run up to this level: error, warning (the default), info, trace. "
@@ -166,6 +172,25 @@ Result<void, Complaint> Apply(RunOptions& options, std::string_view name, std::s
     options.vcpus = static_cast<uint32_t>(count.value());
   } else if (name == "--identity") {
     options.identity = TRY(ParseHash(name, value));
+  } else if (name == "--hostile") {
+    const Result<Lies> lies = ParseLies(value);
+    if (!lies.ok()) {
+      return Complain("option --hostile does not know all of ", value, "; lies are all, ",
+                      LieList(kAllLies));
+    }
+    options.hostile.lies |= lies.value();
+  } else if (name == "--hostile-rate") {
+    const Result<uint64_t> percent = ParseNumber(value, 100);
+    if (!percent.ok()) {
+      return Complain("option --hostile-rate wants a number from 0 to 100, not ", value);
+    }
+    options.hostile.percent = static_cast<uint32_t>(percent.value());
+  } else if (name == "--hostile-seed") {
+    const Result<uint64_t> seed = ParseNumber(value, ~uint64_t{0});
+    if (!seed.ok()) {
+      return Complain("option --hostile-seed wants a number, not ", value);
+    }
+    options.hostile.seed = seed.value();
   } else if (name == "--signer") {
     options.signer = TRY(ParseSigner(value));
   } else if (name == "--stats") {

@@ -13,6 +13,7 @@
 #include "enclave-loader/cli/complaint.h"
 #include "enclave-loader/cli/tool.h"
 #include "enclave-loader/emu/emu.h"
+#include "enclave-loader/host/hostile.h"
 
 namespace nsgx::loader {
 
@@ -45,7 +46,8 @@ struct RunOptions {
   std::optional<std::array<std::byte, 32>> signer;
   StatsForm stats = StatsForm::kNone;
   uint32_t log_level = kWarningLevel;  // lines up to this level are shown
-  EmulatorOptions emulator;            // on kEmu
+  HostileOptions hostile;
+  EmulatorOptions emulator;  // on kEmu
 };
 
 // "warning", as --log takes it.

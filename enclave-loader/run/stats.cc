@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "enclave-loader/host/hostile.h"
 #include "syscall-shim/hostcall/host_calls.h"
 #include "vmpl-switch/abi/gate.h"
 
@@ -51,7 +52,16 @@ std::vector<Group> Groups(const RunStats& stats) {
                    {"pages_loaded", stats.device.pages_loaded},
                    {"pages_hashed", stats.device.pages_hashed},
                    {"memory_high_water_kib", stats.memory_high_water_kib}}};
-  return {std::move(exits), std::move(host_calls), std::move(gate_calls), std::move(others)};
+  std::vector<Group> groups = {std::move(exits), std::move(host_calls), std::move(gate_calls),
+                               std::move(others)};
+  if (!stats.lies.empty()) {
+    Group lies = {"lies", "lies of the host", {}};
+    for (size_t i = 0; i < stats.lies.size(); ++i) {
+      lies.rows.emplace_back(LieName(static_cast<Lie>(i)), stats.lies[i]);
+    }
+    groups.push_back(std::move(lies));
+  }
+  return groups;
 }
 
 std::string Microseconds(uint64_t nanoseconds) {

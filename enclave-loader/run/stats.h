@@ -22,6 +22,7 @@ struct RunStats {
   std::array<uint64_t, kPhaseCount> phase_nanoseconds = {};
   DeviceStats device;
   std::span<const uint64_t> host_calls;  // by number; the last one counts unknown numbers
+  std::span<const uint64_t> lies;        // by Lie; empty: the host was honest
   uint64_t memory_high_water_kib = 0;
 };
 

@@ -7,8 +7,12 @@
 
 namespace nsgx::loader {
 
-Vcpus::Vcpus(Device& device, EndListener& listener, uint32_t slot_count)
+Vcpus::Vcpus(Device& device, EndListener& listener, const HostileOptions& hostile,
+             uint32_t slot_count)
     : device_(device), listener_(listener), server_(device, *this, slot_count), slots_(slot_count) {
+  if (hostile.lies != 0) {
+    hostile_.emplace(server_, device, hostile, slot_count);
+  }
   for (uint32_t i = 0; i < slot_count; ++i) {
     slots_[i].owner = this;
     slots_[i].index = i;
@@ -27,14 +31,23 @@ void Vcpus::RunSlot(uint32_t slot) {
     answer = 0;
     switch (exit.reason) {
       case ExitReason::kHostCall:
-        answer = static_cast<uint64_t>(server_.Answer(slot, exit));
+        answer = static_cast<uint64_t>(hostile_.has_value() ? hostile_->Answer(slot, exit)
+                                                            : server_.Answer(slot, exit));
         listener_.OnHostCall(slot, exit, static_cast<int64_t>(answer));
         break;
       case ExitReason::kIdle:
-        server_.Idle(slot, exit.arguments[0]);
+        if (hostile_.has_value()) {
+          hostile_->Idle(slot, exit.arguments[0]);
+        } else {
+          server_.Idle(slot, exit.arguments[0]);
+        }
         break;
       case ExitReason::kWake:
-        server_.Wake(exit.arguments[0]);
+        if (hostile_.has_value()) {
+          hostile_->Wake(slot, exit.arguments[0]);
+        } else {
+          server_.Wake(exit.arguments[0]);
+        }
         break;
       case ExitReason::kDone:
       case ExitReason::kException:

@@ -4,8 +4,11 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <string_view>
+#include <vector>
 
+#include "enclave-loader/host/hostile.h"
 #include "enclave-loader/host/server.h"
 #include "vmpl-switch/device/device.h"
 
@@ -26,13 +29,15 @@ class EndListener {
 class Vcpus final : private HostServerOwner {
  public:
   // Requires: the enclave is initialised; both outlive this object.
-  Vcpus(Device& device, EndListener& listener, uint32_t slot_count);
+  Vcpus(Device& device, EndListener& listener, const HostileOptions& hostile, uint32_t slot_count);
 
   // Runs slot 0 on the calling thread, and the others on threads of their own as the enclave asks
   // for them.
   [[noreturn]] void Run();
 
   const HostServer& server() const { return server_; }
+  // Null when the host is honest.
+  const HostileHost* hostile() const { return hostile_.has_value() ? &*hostile_ : nullptr; }
 
  private:
   bool StartVcpu(uint32_t slot) override;
@@ -49,6 +54,7 @@ class Vcpus final : private HostServerOwner {
   Device& device_;
   EndListener& listener_;
   HostServer server_;
+  std::optional<HostileHost> hostile_;
   std::vector<Slot> slots_;
   std::atomic<bool> ended_ = false;
 };
