@@ -3,6 +3,7 @@
 
 #include "base/core/addr.h"
 #include "base/core/align.h"
+#include "vmpl-switch/image/mount_rule.h"
 
 namespace nsgx {
 namespace {
@@ -68,7 +69,9 @@ bool IsEnvFixed(std::string_view text) {
 
 bool IsAnything(std::string_view) { return true; }
 
-bool IsNotEmpty(std::string_view text) { return !text.empty(); }
+bool IsMount(std::string_view text) { return ParseMountRule(text).ok(); }
+
+bool IsFile(std::string_view text) { return ParseEmbeddedFile(text).ok(); }
 
 // Walks the strings of `list`, which lies inside `section`; bounded by its size, whatever it holds.
 Result<void> CheckStrings(std::span<const std::byte> section, const nsgx_string_list& list,
@@ -125,8 +128,8 @@ Result<ConfigView> ParseConfig(std::span<const std::byte> section) {
   TRY(CheckStrings(section, config.env_allow, IsEnvAllow));
   TRY(CheckStrings(section, config.env_fixed, IsEnvFixed));
   TRY(CheckStrings(section, config.args_fixed, IsAnything));
-  TRY(CheckStrings(section, config.mounts, IsNotEmpty));
-  TRY(CheckStrings(section, config.files, IsNotEmpty));
+  TRY(CheckStrings(section, config.mounts, IsMount));
+  TRY(CheckStrings(section, config.files, IsFile));
   return ConfigView(config, section);
 }
 

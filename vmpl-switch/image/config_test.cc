@@ -53,7 +53,7 @@ TEST(Config, ReadsEveryList) {
       .Add(&nsgx_config::args_fixed, "--verbose")
       .Add(&nsgx_config::args_fixed, "")
       .Add(&nsgx_config::mounts, "hostfs:/data:ro")
-      .Add(&nsgx_config::files, "/etc/hosts");
+      .Add(&nsgx_config::files, "4096:7:r:/etc/hosts");
   const Section section = builder.Build();
   Result<ConfigView> config = ParseConfig(section);
   ASSERT_TRUE(config.ok());
@@ -62,19 +62,19 @@ TEST(Config, ReadsEveryList) {
   EXPECT_EQ(ToVector(config.value().env_fixed()), (Texts{"PATH=/bin", "EMPTY="}));
   EXPECT_EQ(ToVector(config.value().args_fixed()), (Texts{"", "--verbose", ""}));
   EXPECT_EQ(ToVector(config.value().mounts()), (Texts{"hostfs:/data:ro"}));
-  EXPECT_EQ(ToVector(config.value().files()), (Texts{"/etc/hosts"}));
+  EXPECT_EQ(ToVector(config.value().files()), (Texts{"4096:7:r:/etc/hosts"}));
   EXPECT_EQ(config.value().args_fixed().count(), 3u);
 }
 
 TEST(Config, ReadsListsAfterEmptyOnes) {
   ConfigBuilder builder;
-  builder.Add(&nsgx_config::args_fixed, "a").Add(&nsgx_config::files, "/b");
+  builder.Add(&nsgx_config::args_fixed, "a").Add(&nsgx_config::files, "0:1:x:/b");
   const Section section = builder.Build();
   Result<ConfigView> config = ParseConfig(section);
   ASSERT_TRUE(config.ok());
   EXPECT_TRUE(config.value().env_allow().is_empty());
   EXPECT_EQ(ToVector(config.value().args_fixed()), std::vector<std::string>{"a"});
-  EXPECT_EQ(ToVector(config.value().files()), std::vector<std::string>{"/b"});
+  EXPECT_EQ(ToVector(config.value().files()), std::vector<std::string>{"0:1:x:/b"});
 }
 
 TEST(Config, AllowsTheNamedHostCallsOnly) {
