@@ -103,7 +103,8 @@ class HostServerTest : public testing::Test, public HostServerOwner {
   }
 
   FakeDevice device;
-  HostServer server{device, *this, 2};
+  HostFiles files;
+  HostServer server{device, *this, files, 2};
   std::vector<uint32_t> started;
   std::string log;
 };

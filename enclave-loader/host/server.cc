@@ -36,9 +36,11 @@ int64_t KnownErrorsOnly(const HostCallInfo& call, int64_t reply) {
 
 }  // namespace
 
-HostServer::HostServer(Device& device, HostServerOwner& owner, uint32_t slot_count)
+HostServer::HostServer(Device& device, HostServerOwner& owner, HostFiles& files,
+                       uint32_t slot_count)
     : device_(device),
       owner_(owner),
+      files_(files),
       places_(slot_count),
       counts_(std::make_unique<std::atomic<uint64_t>[]>(shim::kHostCalls.size() + 1)) {}
 
@@ -84,8 +86,25 @@ int64_t HostServer::Answer(uint32_t slot, const Exit& exit) {
     }
     case HostCall::kCertificateChain:
       return CertificateChain(values[0], data(1));
+    default:
+      return AnswerFileCall(*call, values, window);
   }
-  return -EINVAL;
+}
+
+int64_t HostServer::AnswerFileCall(const HostCallInfo& call, const shim::HostCallValues& values,
+                                   std::span<std::byte> window) {
+  std::span<const std::byte> data;
+  std::span<std::byte> room;
+  for (size_t i = 0; i < values.size(); ++i) {
+    const size_t size = static_cast<size_t>(values[i] * call.arguments[i].unit);
+    if (call.arguments[i].kind == shim::HostCallArgument::Kind::kDataOut) {
+      data = window.first(size);
+    } else if (call.arguments[i].kind == shim::HostCallArgument::Kind::kDataIn) {
+      room = window.first(size);
+    }
+  }
+  return KnownErrorsOnly(call,
+                         files_.Answer(static_cast<HostCall>(call.number), values, data, room));
 }
 
 int64_t HostServer::Wait(uint32_t slot, std::span<const std::byte> records, uint64_t deadline) {

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "enclave-loader/host/files.h"
 #include "enclave-loader/host/parking.h"
 #include "enclave-loader/host/streams.h"
 #include "syscall-shim/hostcall/host_calls.h"
@@ -32,8 +33,8 @@ class HostServerOwner {
 // One for an enclave; used by all vCPU threads at once.
 class HostServer {
  public:
-  // Requires: both outlive the server.
-  HostServer(Device& device, HostServerOwner& owner, uint32_t slot_count);
+  // Requires: all outlive the server.
+  HostServer(Device& device, HostServerOwner& owner, HostFiles& files, uint32_t slot_count);
 
   // Answers the host call of `exit`, which slot `slot` made; the result is for the next Enter.
   // Waits only for kWait.
@@ -47,12 +48,15 @@ class HostServer {
   std::vector<uint64_t> counts() const;
 
  private:
+  int64_t AnswerFileCall(const shim::HostCallInfo& call, const shim::HostCallValues& values,
+                         std::span<std::byte> window);
   int64_t Wait(uint32_t slot, std::span<const std::byte> records, uint64_t deadline);
   int64_t CertificateChain(uint64_t offset, std::span<std::byte> out);
   uint64_t NanosecondsUntil(uint64_t deadline);
 
   Device& device_;
   HostServerOwner& owner_;
+  HostFiles& files_;
   const Streams streams_;
   std::vector<ParkingPlace> places_;
   std::unique_ptr<std::atomic<uint64_t>[]> counts_;

@@ -64,7 +64,8 @@ TEST(ServerRandom, EveryCallOfTheTable) {
     }
     FakeDevice device;
     NullOwner owner;
-    HostServer server(device, owner, 2);
+    HostFiles files;
+    HostServer server(device, owner, files, 2);
     Random random;
     for (int round = 0; round < 3000; ++round) {
       for (const HostCallInfo& call : shim::kHostCalls) {

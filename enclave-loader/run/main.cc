@@ -20,6 +20,7 @@
 #include "enclave-loader/cli/output.h"
 #include "enclave-loader/cli/tool.h"
 #include "enclave-loader/emu/emu.h"
+#include "enclave-loader/host/files.h"
 #include "enclave-loader/host/streams.h"
 #include "enclave-loader/image/image.h"
 #include "enclave-loader/image/mapped_file.h"
@@ -161,7 +162,7 @@ class Run final : private EndListener {
     finish(Phase::kInit);
 
     run_start_ = start;
-    vcpus_.emplace(*device_, static_cast<EndListener&>(*this), options_.hostile, vcpus);
+    vcpus_.emplace(*device_, static_cast<EndListener&>(*this), files_, options_.hostile, vcpus);
     vcpus_->Run();
   }
 
@@ -290,6 +291,7 @@ class Run final : private EndListener {
   std::span<const std::byte> file_;  // the image's, for as long as the enclave runs
   RunStats stats_;
   std::unique_ptr<Device> device_;
+  HostFiles files_;
   std::optional<Vcpus> vcpus_;
   uint64_t run_start_ = 0;
 };

@@ -7,9 +7,12 @@
 
 namespace nsgx::loader {
 
-Vcpus::Vcpus(Device& device, EndListener& listener, const HostileOptions& hostile,
+Vcpus::Vcpus(Device& device, EndListener& listener, HostFiles& files, const HostileOptions& hostile,
              uint32_t slot_count)
-    : device_(device), listener_(listener), server_(device, *this, slot_count), slots_(slot_count) {
+    : device_(device),
+      listener_(listener),
+      server_(device, *this, files, slot_count),
+      slots_(slot_count) {
   if (hostile.lies != 0) {
     hostile_.emplace(server_, device, hostile, slot_count);
   }

@@ -28,8 +28,9 @@ class EndListener {
 
 class Vcpus final : private HostServerOwner {
  public:
-  // Requires: the enclave is initialised; both outlive this object.
-  Vcpus(Device& device, EndListener& listener, const HostileOptions& hostile, uint32_t slot_count);
+  // Requires: the enclave is initialised; all outlive this object.
+  Vcpus(Device& device, EndListener& listener, HostFiles& files, const HostileOptions& hostile,
+        uint32_t slot_count);
 
   // Runs slot 0 on the calling thread, and the others on threads of their own as the enclave asks
   // for them.

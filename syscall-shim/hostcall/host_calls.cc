@@ -29,13 +29,8 @@ using Reply = HostCallReply;
 #define BITS_BELOW(index) {Reply::Kind::kBitsBelow, index}
 #define BITS(mask) {Reply::Kind::kBits, 0, mask}
 #define NUMBER {Reply::Kind::kNumber}
-#define ERRNOS(...) \
-  {                 \
-    {               \
-      __VA_ARGS__   \
-    }               \
-  }
-#define ERRNO(name) {E##name, "E" #name}
+#define ERRNOS(...) {__VA_ARGS__}
+#define ERRNO(name) E##name
 #define HOST_CALL(number, name, Name, summary, arguments, reply, errnos) \
   HostCallInfo{number, #name, arguments, reply, errnos},
 // NOLINTEND
@@ -57,6 +52,40 @@ constexpr HostCallInfo kTable[] = {
 #undef ERRNOS
 #undef ERRNO
 #undef HOST_CALL
+
+struct NamedErrno {
+  int32_t number;
+  std::string_view name;
+};
+// NOLINTBEGIN: numbers are macros, names their spelling.
+#define NAMED(name) {E##name, "E" #name}
+constexpr NamedErrno kErrnoNames[] = {
+    NAMED(ACCES),    NAMED(AGAIN),  NAMED(BADF),      NAMED(BUSY),        NAMED(CONNRESET),
+    NAMED(DQUOT),    NAMED(EXIST),  NAMED(FBIG),      NAMED(INVAL),       NAMED(IO),
+    NAMED(ISDIR),    NAMED(LOOP),   NAMED(MLINK),     NAMED(NAMETOOLONG), NAMED(NFILE),
+    NAMED(NODATA),   NAMED(NOENT),  NAMED(NOMEM),     NAMED(NOSPC),       NAMED(NOTDIR),
+    NAMED(NOTEMPTY), NAMED(NXIO),   NAMED(OPNOTSUPP), NAMED(PERM),        NAMED(PIPE),
+    NAMED(ROFS),     NAMED(TXTBSY), NAMED(XDEV),
+};
+#undef NAMED
+// NOLINTEND
+
+// Every error that a call may give has a name.
+constexpr bool AllErrnosAreNamed() {
+  for (const HostCallInfo& call : kTable) {
+    for (int32_t number = 1; number < HostCallErrnos::kLimit; ++number) {
+      bool is_named = false;
+      for (const NamedErrno& named : kErrnoNames) {
+        is_named = is_named || named.number == number;
+      }
+      if (call.errnos.Has(number) && !is_named) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+static_assert(AllErrnosAreNamed());
 
 // Found while compiling: a number out of order, a reply bounded by an argument that bounds nothing.
 constexpr bool IsConsistent() {
@@ -116,16 +145,13 @@ bool IsLegalRequest(const HostCallInfo& call, const HostCallValues& values, uint
   return true;
 }
 
-bool IsLegalErrno(const HostCallInfo& call, int64_t number) {
-  for (const HostCallErrno& legal : call.errnos) {
-    if (legal.number == 0) {
-      break;
-    }
-    if (legal.number == number) {
-      return true;
+std::string_view ErrnoName(int64_t number) {
+  for (const NamedErrno& named : kErrnoNames) {
+    if (named.number == number) {
+      return named.name;
     }
   }
-  return false;
+  return {};
 }
 
 bool IsLegalReply(const HostCallInfo& call, const HostCallValues& values, int64_t reply) {
@@ -166,12 +192,10 @@ void AppendText(TextBuffer& out, const TracedHostCall& traced) {
     return;
   }
   out.Append(" = ");
-  for (const HostCallErrno& legal : traced.call.errnos) {
-    if (legal.number != 0 && -legal.number == *traced.reply) {
-      out.Append('-');
-      out.Append(legal.name);
-      return;
-    }
+  if (traced.call.errnos.Has(-*traced.reply)) {
+    out.Append('-');
+    out.Append(ErrnoName(-*traced.reply));
+    return;
   }
   out.AppendSignedDecimal(*traced.reply);
 }

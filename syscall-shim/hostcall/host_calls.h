@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -21,6 +22,12 @@ enum class HostCall : uint32_t {
 #include "syscall-shim/hostcall/host_calls.def"
 #undef HOST_CALL
 };
+
+// The calls on files of the host, which only images may make that have rules for mounts.
+constexpr bool IsFileCall(uint32_t number) {
+  return number >= static_cast<uint32_t>(HostCall::kFileMount) &&
+         number <= static_cast<uint32_t>(HostCall::kFileRelease);
+}
 
 // What a call's arguments and its reply may be; host_calls.def says what each kind means.
 struct HostCallArgument {
@@ -40,13 +47,29 @@ struct HostCallReply {
   uint64_t mask = 0;
 };
 
-struct HostCallErrno {
-  int32_t number = 0;  // positive, Linux's
-  std::string_view name = {};
+// A set of Linux's error numbers.
+class HostCallErrnos {
+ public:
+  static constexpr int64_t kLimit = 192;
+
+  constexpr HostCallErrnos() = default;
+  constexpr HostCallErrnos(std::initializer_list<int32_t> numbers) {
+    for (const int32_t number : numbers) {
+      bits_[static_cast<size_t>(number / 64)] |= uint64_t{1} << (number % 64);
+    }
+  }
+
+  // `number` is positive, and may be anything.
+  constexpr bool Has(int64_t number) const {
+    return number > 0 && number < kLimit &&
+           (bits_[static_cast<size_t>(number / 64)] >> (number % 64) & 1) != 0;
+  }
+
+ private:
+  std::array<uint64_t, kLimit / 64> bits_ = {};
 };
 
 inline constexpr size_t kHostCallArguments = 4;
-inline constexpr size_t kHostCallErrnos = 8;
 using HostCallValues = std::array<uint64_t, kHostCallArguments>;
 
 struct HostCallInfo {
@@ -54,7 +77,7 @@ struct HostCallInfo {
   std::string_view name;
   std::array<HostCallArgument, kHostCallArguments> arguments;
   HostCallReply reply;
-  std::array<HostCallErrno, kHostCallErrnos> errnos;
+  HostCallErrnos errnos;
 };
 
 // All calls; each lies at the index of its number.
@@ -70,7 +93,11 @@ bool IsLegalRequest(const HostCallInfo& call, const HostCallValues& values, uint
 
 // Says whether the host may answer this request (a legal one) so.
 bool IsLegalReply(const HostCallInfo& call, const HostCallValues& values, int64_t reply);
-bool IsLegalErrno(const HostCallInfo& call, int64_t number);
+inline bool IsLegalErrno(const HostCallInfo& call, int64_t number) {
+  return call.errnos.Has(number);
+}
+// "ENOENT"; empty for a number that no call may give.
+std::string_view ErrnoName(int64_t number);
 
 // A record of HostCall::kWait.
 struct WaitRecord {
@@ -83,6 +110,72 @@ static_assert(PlainBytes<WaitRecord> && sizeof(WaitRecord) == 8);
 inline constexpr uint64_t kStreamIsTerminal = 1;
 inline constexpr uint32_t kStreamRowsShift = 16;
 inline constexpr uint32_t kStreamColumnsShift = 32;
+
+// What HostCall::kFileLookUp and its kin tell of an object.
+struct FileRecord {
+  uint32_t token;
+  uint32_t mode;  // type and permissions
+  uint32_t links;
+  uint32_t is_own;  // 1: it belongs to the user that nsgx-run runs as
+  uint64_t device;  // with `number`: the same for the same object
+  uint64_t number;
+  uint64_t size;
+  uint64_t blocks;  // of 512 bytes
+  uint32_t block_size;
+  uint32_t access_nanoseconds;
+  uint32_t modification_nanoseconds;
+  uint32_t change_nanoseconds;
+  int64_t access_seconds;
+  int64_t modification_seconds;
+  int64_t change_seconds;
+};
+static_assert(PlainBytes<FileRecord> && sizeof(FileRecord) == 88);
+
+// Of HostCall::kFileMount; the path follows, without a NUL.
+struct FileMountRecord {
+  uint32_t token;        // of its root; never released
+  uint32_t is_writable;  // 0 or 1
+};
+static_assert(PlainBytes<FileMountRecord> && sizeof(FileMountRecord) == 8);
+
+// Of HostCall::kFileList; the name follows, without a NUL.
+struct FileEntryRecord {
+  uint64_t number;
+  uint64_t next;  // position behind this entry
+  uint8_t type;   // DT_*
+  uint8_t name_size;
+  uint8_t reserved[6];
+};
+static_assert(PlainBytes<FileEntryRecord> && sizeof(FileEntryRecord) == 24);
+
+// Of HostCall::kFileChange: which of the others count.
+inline constexpr uint32_t kFileChangePermissions = 1;
+inline constexpr uint32_t kFileChangeAccessTime = 2;
+inline constexpr uint32_t kFileChangeModificationTime = 4;
+struct FileChangeRecord {
+  uint32_t what;
+  uint32_t permissions;
+  uint32_t access_nanoseconds;
+  uint32_t modification_nanoseconds;
+  int64_t access_seconds;
+  int64_t modification_seconds;
+};
+static_assert(PlainBytes<FileChangeRecord> && sizeof(FileChangeRecord) == 32);
+
+// Of HostCall::kFileSpace, as statfs has them.
+struct FileSpaceRecord {
+  uint64_t block_size;
+  uint64_t blocks;
+  uint64_t free_blocks;
+  uint64_t available_blocks;
+  uint64_t files;
+  uint64_t free_files;
+};
+static_assert(PlainBytes<FileSpaceRecord> && sizeof(FileSpaceRecord) == 48);
+
+// Of HostCall::kFileOpen.
+inline constexpr uint64_t kFileOpenRead = 1;
+inline constexpr uint64_t kFileOpenWrite = 2;
 
 // For traces: "stream_read(stream 0, size 4096) = -EAGAIN".
 struct TracedHostCall {

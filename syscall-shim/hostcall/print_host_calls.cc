@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Prints docs/host-calls.md.
+#include <algorithm>
 #include <cinttypes>
 #include <cstdio>
 #include <string>
+#include <vector>
 
 #include "syscall-shim/hostcall/host_calls.h"
 
@@ -75,8 +77,15 @@ void PrintRow(const HostCallInfo& call) {
     const std::string text = Describe(argument);
     arguments += (arguments.empty() || text.empty() ? "" : "; ") + text;
   }
-  for (const HostCallErrno& legal : call.errnos) {
-    errnos += (errnos.empty() || legal.name.empty() ? "" : " ") + std::string(legal.name);
+  std::vector<std::string> names;
+  for (int64_t number = 1; number < HostCallErrnos::kLimit; ++number) {
+    if (call.errnos.Has(number)) {
+      names.emplace_back(ErrnoName(number));
+    }
+  }
+  std::sort(names.begin(), names.end());
+  for (const std::string& name : names) {
+    errnos += (errnos.empty() ? "" : " ") + name;
   }
   std::printf("| %u | `%.*s`: %s | %s | %s | %s |\n", call.number,
               static_cast<int>(call.name.size()), call.name.data(), kSummaries[call.number],
