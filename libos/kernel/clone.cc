@@ -51,7 +51,7 @@ void InheritRawFrame(Thread& thread, const nsgx_frame& frame, uint64_t stack) {
 void TellOnce(const char* what) {
   static constinit std::atomic<bool> told{false};
   if (!told.exchange(true)) {
-    LOG(kWarning, what, " is refused: an enclave has one process");
+    LOG(kWarning, what, " is refused: an enclave is one process, see docs/threads.md");
   }
 }
 
@@ -73,6 +73,11 @@ Result<int32_t, Errno> CloneThread(const CloneRequest& request) {
   Thread& thread = *TRY(AllocateThread());
   memcpy(thread.name, self.name, sizeof(thread.name));
   thread.blocked.store(self.blocked.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  thread.wishes = self.wishes;
+  if (thread.wishes.reset_on_fork) {
+    thread.wishes.policy = thread.wishes.priority = 0;
+    thread.wishes.reset_on_fork = false;
+  }
   thread.fs_base = (request.flags & kCloneSetTls) != 0 ? request.thread_pointer : ReadFsBase();
   if ((request.flags & kCloneChildClearTid) != 0) {
     thread.clear_child_tid = request.child_tid;
@@ -107,6 +112,36 @@ SysResult SysClone(uint64_t flags, uint64_t stack, UserOut<int32_t> parent_tid,
                           .child_tid = child_tid.address(),
                           .thread_pointer = thread_pointer,
                           .stack = stack,
+                          .start = 0,
+                          .argument = 0}));
+}
+
+SysResult SysClone3(UserIn<std::byte> arguments, size_t size) {
+  // struct clone_args, the first published size; what came later is for processes.
+  struct Arguments {
+    uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, thread_pointer;
+  };
+  constexpr size_t kPage = 4096;
+  if (size > kPage) {
+    return Error(Errno::kE2BIG);
+  }
+  if (size < sizeof(Arguments)) {
+    return Error(Errno::kEINVAL);
+  }
+  const Arguments wanted = TRY(Read(UserIn<Arguments>(arguments.address())));
+  for (size_t i = sizeof(Arguments); i < size; ++i) {
+    if (TRY(Read(UserIn<uint8_t>(arguments.address()), i)) != 0) {
+      return Error(Errno::kE2BIG);
+    }
+  }
+  if ((wanted.stack == 0) != (wanted.stack_size == 0) || (wanted.flags & kSignalOnExit) != 0) {
+    return Error(Errno::kEINVAL);
+  }
+  return TRY(CloneThread({.flags = wanted.flags | wanted.exit_signal,
+                          .parent_tid = wanted.parent_tid,
+                          .child_tid = wanted.child_tid,
+                          .thread_pointer = wanted.thread_pointer,
+                          .stack = wanted.stack + wanted.stack_size,
                           .start = 0,
                           .argument = 0}));
 }

@@ -49,8 +49,14 @@ struct Cpu {
   uint32_t index;
   uint32_t deferred;  // kDefer*
   RunQueue queue;
-  uint64_t switch_ticks;             // TSC when `current` began to run
+  // TSC when `current` began to run. 0 while it and what depends on it change, so that others can
+  // read them together: see scheduler.cc.
+  std::atomic<uint64_t> switch_ticks;
   std::atomic<uint64_t> busy_ticks;  // TSC ticks spent on threads, without the current stretch
+  std::atomic<bool> is_busy;         // `current` is a thread
+  // Counts moments at which no thread of the program was between two of its instructions, each
+  // behind a full memory barrier. Written by this vCPU alone.
+  std::atomic<uint64_t> pauses;
 
   // Idle: set, queues looked at again, then asleep. A waker clears it and only then calls the host.
   std::atomic<uint32_t> parked;

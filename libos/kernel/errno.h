@@ -86,6 +86,9 @@ enum class Errno : int32_t {
   kEINPROGRESS = 115,
   kECANCELED = 125,
   kEOWNERDEAD = 130,
+  // Never seen by a program: the call is made again once the signal has been handled, whatever the
+  // action says.
+  kERESTARTNOINTR = 513,
 };
 
 // What every system-call handler returns.

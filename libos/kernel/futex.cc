@@ -1,115 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "libos/kernel/futex.h"
 
-#include <atomic>
 #include <cstddef>
 
-#include "base/core/intrusive_list.h"
 #include "base/core/spinlock.h"
+#include "libos/kernel/futex_lock.h"
+#include "libos/kernel/futex_table.h"
 #include "libos/kernel/scheduler.h"
 #include "libos/kernel/user_memory.h"
 
 namespace nsgx::libos {
-namespace {
-
-struct Bucket;
-
-// One sleeper, on its own kernel stack. `bucket` changes when it is moved; whoever holds the lock
-// of the bucket that it is in may change the rest.
-struct Waiter : ListNode<> {
-  Thread* thread;
-  uint64_t address;
-  uint32_t bitset;
-  std::atomic<Bucket*> bucket;
-};
-
-struct alignas(64) Bucket {
-  SpinLock lock;
-  IntrusiveList<Waiter> waiters GUARDED_BY(lock);
-};
-
-constexpr uint32_t kBuckets = 256;
-[[clang::no_destroy]] constinit Bucket buckets[kBuckets];
-
-Bucket& BucketFor(uint64_t address) {
-  return buckets[(address >> 2) * 0x9e3779b97f4a7c15u >> (64 - 8)];
-}
-static_assert(kBuckets == 1 << 8);
-
-constexpr uint64_t kWordMask = sizeof(uint32_t) - 1;
-
-bool IsAligned(uint64_t address) { return (address & kWordMask) == 0; }
-
-uint32_t WakeIn(Bucket& bucket, uint64_t address, uint32_t count, uint32_t bitset)
-    REQUIRES(bucket.lock) {
-  uint32_t woken = 0;
-  for (auto next = bucket.waiters.begin(); next != bucket.waiters.end() && woken < count;) {
-    Waiter& waiter = *next++;
-    if (waiter.address != address || (waiter.bitset & bitset) == 0) {
-      continue;
-    }
-    bucket.waiters.Erase(waiter);
-    if (TryWake(*waiter.thread, WakeReason::kWoken)) {
-      ++woken;  // and `waiter` is gone: its thread may have run already
-    } else {
-      // Woken by something else before: it withdraws, and needs the lock for that.
-      waiter.bucket.store(nullptr, std::memory_order_release);
-    }
-  }
-  return woken;
-}
-
-// Locks one or two buckets, always in the same order.
-class TwoBuckets {
- public:
-  TwoBuckets(Bucket& a, Bucket& b) NO_THREAD_SAFETY_ANALYSIS  // the order depends on the addresses
-      : first_(&a < &b ? a : b),
-        second_(&a < &b ? b : a) {
-    first_.lock.Lock();
-    if (&first_ != &second_) {
-      second_.lock.Lock();
-    }
-  }
-  ~TwoBuckets() NO_THREAD_SAFETY_ANALYSIS {
-    if (&first_ != &second_) {
-      second_.lock.Unlock();
-    }
-    first_.lock.Unlock();
-  }
-  TwoBuckets(const TwoBuckets&) = delete;
-  TwoBuckets& operator=(const TwoBuckets&) = delete;
-
- private:
-  Bucket& first_;
-  Bucket& second_;
-};
-
-// Takes the waiter out of whatever bucket it is in, after a sleep that no wake-up ended. False: a
-// wake-up has taken it out.
-bool Withdraw(Waiter& waiter)
-    NO_THREAD_SAFETY_ANALYSIS {  // the bucket may change until its lock is held
-  while (true) {
-    Bucket* bucket = waiter.bucket.load(std::memory_order_acquire);
-    if (bucket == nullptr) {
-      return false;
-    }
-    SpinLockGuard guard(bucket->lock);
-    if (waiter.bucket.load(std::memory_order_relaxed) == bucket) {
-      bucket->waiters.Erase(waiter);
-      return true;
-    }
-  }
-}
-
-}  // namespace
 
 Result<void, Errno> FutexWait(uint64_t address, uint32_t expected, uint32_t bitset,
                               Deadline deadline) {
-  if (!IsAligned(address) || bitset == 0) {
+  if (!IsFutexAligned(address) || bitset == 0) {
     return Error(Errno::kEINVAL);
   }
-  Bucket& bucket = BucketFor(address);
-  Waiter waiter;
+  FutexBucket& bucket = FutexBucketFor(address);
+  FutexWaiter waiter;
   waiter.thread = &CurrentThread();
   waiter.address = address;
   waiter.bitset = bitset;
@@ -118,46 +26,44 @@ Result<void, Errno> FutexWait(uint64_t address, uint32_t expected, uint32_t bits
     if (TRY(LoadUser32(address)) != expected) {
       return Error(Errno::kEAGAIN);
     }
-    waiter.bucket.store(&bucket, std::memory_order_relaxed);
-    bucket.waiters.PushBack(waiter);
+    bucket.Add(waiter);
     BeginSleep(true);
   }
   const WakeReason reason = Sleep(deadline);
   if (reason == WakeReason::kWoken) {
     return {};
   }
-  Withdraw(waiter);
+  WithdrawFutexWaiter(waiter);
   return Error(reason == WakeReason::kTimeout ? Errno::kETIMEDOUT : Errno::kEINTR);
 }
 
 uint32_t FutexWake(uint64_t address, uint32_t count, uint32_t bitset) {
-  Bucket& bucket = BucketFor(address);
+  FutexBucket& bucket = FutexBucketFor(address);
   SpinLockGuard guard(bucket.lock);
-  return WakeIn(bucket, address, count, bitset);
+  return WakeFutexWaiters(bucket, address, count, bitset);
 }
 
 Result<uint32_t, Errno> FutexRequeue(uint64_t from, uint32_t wake, uint64_t to, uint32_t move,
                                      const uint32_t* expected)
-    NO_THREAD_SAFETY_ANALYSIS {  // TwoBuckets holds both locks
-  if (!IsAligned(from) || !IsAligned(to)) {
+    NO_THREAD_SAFETY_ANALYSIS {  // TwoFutexBuckets holds both locks
+  if (!IsFutexAligned(from) || !IsFutexAligned(to)) {
     return Error(Errno::kEINVAL);
   }
-  Bucket& source = BucketFor(from);
-  Bucket& target = BucketFor(to);
-  TwoBuckets guard(source, target);
+  FutexBucket& source = FutexBucketFor(from);
+  FutexBucket& target = FutexBucketFor(to);
+  TwoFutexBuckets guard(source, target);
   if (expected != nullptr && TRY(LoadUser32(from)) != *expected) {
     return Error(Errno::kEAGAIN);
   }
-  uint32_t done = WakeIn(source, from, wake, kFutexMatchAny);
+  uint32_t done = WakeFutexWaiters(source, from, wake, kFutexMatchAny);
   uint32_t moved = 0;
   for (auto next = source.waiters.begin();
        next != source.waiters.end() && moved < move && from != to;) {
-    Waiter& waiter = *next++;
-    if (waiter.address == from) {
+    FutexWaiter& waiter = *next++;
+    if (waiter.address == from && waiter.kind == FutexWaiterKind::kPlain) {
       source.waiters.Erase(waiter);
       waiter.address = to;
-      target.waiters.PushBack(waiter);
-      waiter.bucket.store(&target, std::memory_order_release);
+      target.Add(waiter);
       ++moved;
     }
   }
@@ -166,8 +72,8 @@ Result<uint32_t, Errno> FutexRequeue(uint64_t from, uint32_t wake, uint64_t to, 
 
 Result<uint32_t, Errno> FutexWakeOperation(
     uint64_t first, uint32_t wake_first, uint64_t second, uint32_t wake_second,
-    uint32_t operation) NO_THREAD_SAFETY_ANALYSIS {  // TwoBuckets holds both locks
-  if (!IsAligned(first) || !IsAligned(second)) {
+    uint32_t operation) NO_THREAD_SAFETY_ANALYSIS {  // TwoFutexBuckets holds both locks
+  if (!IsFutexAligned(first) || !IsFutexAligned(second)) {
     return Error(Errno::kEINVAL);
   }
   enum : uint32_t { kSet, kAdd, kOr, kAndNot, kXor };
@@ -186,9 +92,9 @@ Result<uint32_t, Errno> FutexWakeOperation(
     return Error(Errno::kENOSYS);
   }
 
-  Bucket& first_bucket = BucketFor(first);
-  Bucket& second_bucket = BucketFor(second);
-  TwoBuckets guard(first_bucket, second_bucket);
+  FutexBucket& first_bucket = FutexBucketFor(first);
+  FutexBucket& second_bucket = FutexBucketFor(second);
+  TwoFutexBuckets guard(first_bucket, second_bucket);
   uint32_t old = TRY(LoadUser32(second));
   while (true) {
     const uint32_t operand = static_cast<uint32_t>(argument);
@@ -210,21 +116,24 @@ Result<uint32_t, Errno> FutexWakeOperation(
                      : comparison == kLessOrEqual ? value <= compare_with
                      : comparison == kGreater     ? value > compare_with
                                                   : value >= compare_with;
-  uint32_t woken = WakeIn(first_bucket, first, wake_first, kFutexMatchAny);
+  uint32_t woken = WakeFutexWaiters(first_bucket, first, wake_first, kFutexMatchAny);
   if (holds) {
-    woken += WakeIn(second_bucket, second, wake_second, kFutexMatchAny);
+    woken += WakeFutexWaiters(second_bucket, second, wake_second, kFutexMatchAny);
   }
   return woken;
 }
 
 namespace {
 
-constexpr uint32_t kFutexWaiters = 0x80000000, kFutexOwnerDied = 0x40000000,
-                   kFutexTidMask = 0x3fffffff;
+constexpr uint64_t kPriorityInheritance = 1;  // bit 0 of an entry
 
-// Marks the futex at `address` as left behind by `tid`, and wakes the next if it is waited for.
-void ReleaseRobustFutex(uint64_t address, int32_t tid) {
-  if (!IsAligned(address)) {
+// Marks the futex at `address` as left behind by `tid`, and gives it to the next who waits for it.
+void ReleaseRobustFutex(uint64_t address, int32_t tid, bool is_lock) {
+  if (!IsFutexAligned(address)) {
+    return;
+  }
+  if (is_lock) {
+    AbandonFutexLock(address, tid);
     return;
   }
   while (true) {
@@ -260,14 +169,17 @@ void ReleaseRobustFutexes(Thread& thread) {
   if (!first.ok() || !offset.ok() || !pending.ok()) {
     return;
   }
-  constexpr uint64_t kPriorityInheritance = 1;  // bit 0 of an entry
-  constexpr uint32_t kMaxEntries = 2048;        // the list is the program's and may be a ring
+  constexpr uint32_t kMaxEntries = 2048;  // the list is the program's and may be a ring
+  const auto release = [&](uint64_t entry) {
+    ReleaseRobustFutex((entry & ~kPriorityInheritance) + offset.value(), thread.tid,
+                       (entry & kPriorityInheritance) != 0);
+  };
   uint64_t entry = first.value();
   for (uint32_t i = 0; i < kMaxEntries && (entry & ~kPriorityInheritance) != head; ++i) {
     const uint64_t address = entry & ~kPriorityInheritance;
     auto next = Read(UserIn<uint64_t>(address));
     if (address != (pending.value() & ~kPriorityInheritance)) {
-      ReleaseRobustFutex(address + offset.value(), thread.tid);
+      release(entry);
     }
     if (!next.ok()) {
       return;
@@ -275,7 +187,7 @@ void ReleaseRobustFutexes(Thread& thread) {
     entry = next.value();
   }
   if (pending.value() != 0) {
-    ReleaseRobustFutex((pending.value() & ~kPriorityInheritance) + offset.value(), thread.tid);
+    release(pending.value());
   }
 }
 

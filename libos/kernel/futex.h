@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "libos/kernel/errno.h"
 #include "libos/kernel/thread.h"
@@ -13,13 +14,29 @@ namespace nsgx::libos {
 
 inline constexpr uint32_t kFutexMatchAny = ~uint32_t{0};
 
+// What the word of a robust or owned futex holds besides its owner's thread id.
+inline constexpr uint32_t kFutexWaiters = 0x80000000, kFutexOwnerDied = 0x40000000,
+                          kFutexTidMask = 0x3fffffff;
+
 // Sleeps while the word at `address` is `expected`, until a wake-up that has a bit of `bitset`, the
 // deadline or a signal. EAGAIN: the word is another; ETIMEDOUT, EINTR, EFAULT, EINVAL (unaligned,
 // or no bits).
 Result<void, Errno> FutexWait(uint64_t address, uint32_t expected, uint32_t bitset,
                               Deadline deadline);
 
-// Wakes up to `count` sleepers, oldest first; returns how many.
+// One of several futexes that a thread sleeps on at once.
+struct FutexChoice {
+  uint64_t address;
+  uint32_t expected;
+};
+inline constexpr uint32_t kMaxFutexChoices = 128;
+
+// FutexWait on all `choices`, 1..kMaxFutexChoices of them, aligned; returns the index of one that
+// was woken. ENOMEM besides.
+Result<uint32_t, Errno> FutexWaitAny(std::span<const FutexChoice> choices, Deadline deadline);
+
+// Wakes up to `count` sleepers, oldest first; returns how many. Not those that wait to become
+// owners, see futex_lock.h.
 uint32_t FutexWake(uint64_t address, uint32_t count, uint32_t bitset = kFutexMatchAny);
 
 // Wakes up to `wake` sleepers of `from` and moves up to `move` more to `to`, which wakes nobody by

@@ -7,6 +7,7 @@
 #include "base/core/spinlock.h"
 #include "libos/host/host.h"
 #include "libos/kernel/futex.h"
+#include "libos/kernel/futex_lock.h"
 #include "libos/kernel/scheduler.h"
 #include "libos/kernel/signal.h"
 #include "libos/kernel/user_memory.h"
@@ -95,6 +96,7 @@ void ExitCurrentThread(int32_t status) {
   ReleaseRobustFutexes(self);
   const uint64_t clear = self.clear_child_tid;
   const uint32_t left = RemoveThread(self);
+  AbandonAllFutexLocks(self);
   DropPendingSignals(self);
   if (left == 0) {
     ExitProcess(status);

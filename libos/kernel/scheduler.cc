@@ -144,18 +144,25 @@ void NoticeWaiting(Cpu& cpu) {
   }
 }
 
+// Of a counter that others only read.
+void AddByOwner(std::atomic<uint64_t>& counter, uint64_t more) {
+  counter.store(counter.load(std::memory_order_relaxed) + more, std::memory_order_release);
+}
+
 void SwitchTo(Cpu& cpu, Thread& next) {
   Thread* from = cpu.current;
   const uint64_t now = ReadTsc();
-  const uint64_t stretch = now - cpu.switch_ticks;
-  from->cpu_ticks += stretch;
+  const uint64_t stretch = now - cpu.switch_ticks.load(std::memory_order_relaxed);
+  cpu.switch_ticks.store(0, std::memory_order_release);
+  AddByOwner(from->cpu_ticks, stretch);
   if (!from->is_idle) {
-    cpu.busy_ticks.store(cpu.busy_ticks.load(std::memory_order_relaxed) + stretch,
-                         std::memory_order_relaxed);
+    AddByOwner(cpu.busy_ticks, stretch);
   }
-  cpu.switch_ticks = now;
+  cpu.is_busy.store(!next.is_idle, std::memory_order_release);
   cpu.current = &next;
+  cpu.switch_ticks.store(now, std::memory_order_release);
   ++cpu.switches;
+  AddByOwner(cpu.pauses, 1);  // behind the lock of a queue
   next.state.store(Raw(ThreadState::kRunning), std::memory_order_relaxed);
   next.last_cpu = cpu.index;
   if (!next.is_idle) {
@@ -237,6 +244,7 @@ Thread* FindWork(Cpu& cpu) {
     if (Timers().earliest() != kForever) {
       RunTimers();
     }
+    cpu.pauses.fetch_add(1);
     __builtin_ia32_pause();
   } while (ReadTsc() < give_up);
   searching.fetch_sub(1);
@@ -324,7 +332,7 @@ void InitCpu(uint32_t maximum) {
   cpu.index = slot.index;
   cpu.idle.is_idle = true;
   cpu.current = &cpu.idle;
-  cpu.switch_ticks = ReadTsc();
+  cpu.switch_ticks.store(ReadTsc());
   cpu.tick_covers = kForever;
   cpu.random.used = sizeof(cpu.random.bytes);
   if (slot.index == 0) {
@@ -488,7 +496,8 @@ void RunDeferred() {
   if ((work & kDeferWake) != 0) {
     WakeOrStartOne();
   }
-  if ((work & kDeferTick) != 0 && !cpu.current->is_idle) {
+  // With several vCPUs each has its heartbeat, so starting one may be a reason for a tick.
+  if (!cpu.current->is_idle) {
     SetTick(cpu, PlanTick(cpu));
   }
   if (tick_came && !cpu.current->is_idle && TickNeedsWork()) {
@@ -499,6 +508,7 @@ void RunDeferred() {
 bool TickNeedsWork() {
   Cpu& cpu = ThisCpu();
   ++cpu.ticks;
+  cpu.pauses.fetch_add(1);
   const Deadline earliest = Timers().earliest();
   if (cpu.queue.length() != 0 || cpu.deferred != 0 || StreamWatches().is_watching() ||
       cpu.current->attention.load(std::memory_order_relaxed) != 0 ||
@@ -546,19 +556,90 @@ void NoticeNewDeadline() { NoticeWaiting(ThisCpu()); }
 
 uint64_t CurrentCpuTicks() {
   Cpu& cpu = ThisCpu();
-  return cpu.current->cpu_ticks + (ReadTsc() - cpu.switch_ticks);
+  return cpu.current->cpu_ticks.load(std::memory_order_relaxed) +
+         (ReadTsc() - cpu.switch_ticks.load(std::memory_order_relaxed));
+}
+
+namespace {
+
+// What `read` makes of the vCPU's counters, which do not change meanwhile, and of the TSC when the
+// current stretch began.
+template <typename Read>
+uint64_t ReadTogether(const Cpu& cpu, Read read) {
+  while (true) {
+    const uint64_t began = cpu.switch_ticks.load(std::memory_order_acquire);
+    const uint64_t result = read(began);
+    std::atomic_thread_fence(std::memory_order_acquire);
+    if (began != 0 && cpu.switch_ticks.load(std::memory_order_acquire) == began) {
+      return result;
+    }
+    __builtin_ia32_pause();
+  }
+}
+
+}  // namespace
+
+uint64_t CpuTicksOf(Thread& thread) {
+  const Cpu* cpu = CpuByIndex(thread.last_cpu);
+  if (cpu == nullptr) {
+    return thread.cpu_ticks.load(std::memory_order_relaxed);
+  }
+  return ReadTogether(*cpu, [&](uint64_t began) {
+    const uint64_t before = thread.cpu_ticks.load(std::memory_order_acquire);
+    return __atomic_load_n(&cpu->current, __ATOMIC_ACQUIRE) == &thread
+               ? before + (ReadTsc() - began)
+               : before;
+  });
 }
 
 uint64_t ProcessCpuTicks() {
-  // The current stretch of other vCPUs is missing until they switch.
-  uint64_t total = ReadTsc() - ThisCpu().switch_ticks;
+  uint64_t total = 0;
   for (uint32_t i = 0; i < StartedCpus(); ++i) {
-    Cpu* cpu = CpuByIndex(i);
+    const Cpu* cpu = CpuByIndex(i);
     if (cpu != nullptr) {
-      total += cpu->busy_ticks.load(std::memory_order_relaxed);
+      total += ReadTogether(*cpu, [&](uint64_t began) {
+        const uint64_t before = cpu->busy_ticks.load(std::memory_order_acquire);
+        return cpu->is_busy.load(std::memory_order_acquire) ? before + (ReadTsc() - began) : before;
+      });
     }
   }
   return total;
+}
+
+SwitchCounts CountSwitches() {
+  SwitchCounts counts = {.voluntary = 0, .involuntary = 0};
+  for (uint32_t i = 0; i < StartedCpus(); ++i) {
+    const Cpu* cpu = CpuByIndex(i);
+    if (cpu != nullptr) {
+      const uint64_t forced = __atomic_load_n(&cpu->preemptions, __ATOMIC_RELAXED);
+      counts.involuntary += forced;
+      counts.voluntary += __atomic_load_n(&cpu->switches, __ATOMIC_RELAXED) - forced;
+    }
+  }
+  return counts;
+}
+
+void PassBarrierEverywhere() {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  // The first pause that is seen may have had its barrier before the fence above; the second comes
+  // behind the first.
+  constexpr uint64_t kPauses = 2;
+  constexpr uint64_t kLookAgain = 200'000;
+  const uint32_t count = StartedCpus();
+  uint64_t seen[NSGX_MAX_VCPUS];
+  const uint32_t self = ThisCpu().index;
+  for (uint32_t i = 0; i < count; ++i) {
+    const Cpu* cpu = CpuByIndex(i);
+    seen[i] = cpu != nullptr ? cpu->pauses.load() : 0;
+  }
+  for (uint32_t i = 0; i < count; ++i) {
+    const Cpu* cpu = CpuByIndex(i);
+    while (i != self && cpu != nullptr && cpu->parked.load() == 0 &&
+           cpu->pauses.load() - seen[i] < kPauses) {
+      BeginSleep(false);
+      Sleep(DeadlineAfter(kLookAgain));
+    }
+  }
 }
 
 // ---- waiting on a queue: wait.h

@@ -63,7 +63,20 @@ void NoticeNewDeadline();
 
 // TSC ticks that the current thread has had so far, this stretch included.
 uint64_t CurrentCpuTicks();
+// The same of any thread. Requires: it does not end meanwhile.
+uint64_t CpuTicksOf(Thread& thread);
 // TSC ticks that all threads together have had.
 uint64_t ProcessCpuTicks();
+
+// How often threads gave up a vCPU, and how often they were made to.
+struct SwitchCounts {
+  uint64_t voluntary;
+  uint64_t involuntary;
+};
+SwitchCounts CountSwitches();
+
+// Returns once every other vCPU has passed a full memory barrier. May give up the vCPU, and takes
+// as long as it takes until each has had a tick.
+void PassBarrierEverywhere();
 
 }  // namespace nsgx::libos

@@ -159,6 +159,11 @@ bool WasInterrupted(const nsgx_frame& frame, const SyscallRecord* record) {
          libos_call_can_be_made_again(record->number);
 }
 
+bool MustBeMadeAgain(const nsgx_frame& frame, const SyscallRecord* record) {
+  return record != nullptr &&
+         frame.rax == static_cast<uint64_t>(-static_cast<int64_t>(Errno::kERESTARTNOINTR));
+}
+
 }  // namespace
 
 // ---- sending
@@ -234,6 +239,7 @@ bool HasInterruptingSignal(Thread& thread) {
   const SignalSet blocked(thread.blocked.load(std::memory_order_relaxed) &
                           ~thread.waited_for.load());
   if (!(pending & ~blocked).is_empty()) {
+    thread.attention.fetch_or(kAttentionSignal);
     return true;
   }
   // The C library looks whether the thread is cancelled and only then makes the call. A
@@ -315,6 +321,9 @@ void DropPendingSignals(Thread& thread) {
 void DeliverSignals(nsgx_frame& frame, CameBy came_by, const SyscallRecord* record) {
   Thread& self = CurrentThread();
   bool interrupted = WasInterrupted(frame, record) && !self.cancel_interrupt;
+  if (MustBeMadeAgain(frame, record)) {
+    MakeCallAgain(frame, came_by, *record);
+  }
   self.cancel_interrupt = false;
   SignalInfo info;
   SignalAction action;

@@ -15,7 +15,8 @@ inline constexpr int32_t kSigHup = 1, kSigInt = 2, kSigQuit = 3, kSigIll = 4, kS
                          kSigAbrt = 6, kSigBus = 7, kSigFpe = 8, kSigKill = 9, kSigUsr1 = 10,
                          kSigSegv = 11, kSigUsr2 = 12, kSigPipe = 13, kSigAlrm = 14, kSigTerm = 15,
                          kSigChld = 17, kSigCont = 18, kSigStop = 19, kSigTstp = 20, kSigTtin = 21,
-                         kSigTtou = 22, kSigUrg = 23, kSigWinch = 28, kSigSys = 31;
+                         kSigTtou = 22, kSigUrg = 23, kSigXcpu = 24, kSigVtalrm = 26, kSigProf = 27,
+                         kSigWinch = 28, kSigSys = 31;
 // The C library's own, for pthread_cancel. It sees to it that a blocked call ends; see Interrupts()
 // in signal.h.
 inline constexpr int32_t kSigCancel = 33;

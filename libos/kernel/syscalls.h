@@ -18,14 +18,27 @@ namespace nsgx::libos {
 SysResult SysClone(uint64_t flags, uint64_t stack, UserOut<int32_t> parent_tid,
                    UserOut<int32_t> child_tid,
                    uint64_t thread_pointer);  // raw calls only; the C library has libos_clone
+SysResult SysClone3(UserIn<std::byte> arguments, size_t size);
 SysResult SysExit(int32_t status);
 SysResult SysExitGroup(int32_t status);
 SysResult SysGettid();
 SysResult SysSetTidAddress(uint64_t address);
 SysResult SysSetRobustList(uint64_t head, size_t size);
 SysResult SysGetRobustList(int32_t tid, UserOut<uint64_t> head, UserOut<uint64_t> size);
+SysResult SysArchPrctl(int32_t operation, uint64_t address);
+SysResult SysPrctl(int32_t operation, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5);
+
+// ---- futexes: syscalls_futex.cc
 SysResult SysFutex(uint64_t address, uint32_t operation, uint32_t value, uint64_t timeout_or_count,
                    uint64_t second_address, uint32_t third_value);
+SysResult SysFutexWaitv(UserIn<std::byte> entries, uint32_t count, uint32_t flags,
+                        UserIn<KernelTimespec> timeout, int32_t clock);
+SysResult SysFutexWake(uint64_t address, uint64_t mask, int32_t count, uint32_t flags);
+SysResult SysFutexWait(uint64_t address, uint64_t expected, uint64_t mask, uint32_t flags,
+                       UserIn<KernelTimespec> timeout, int32_t clock);
+SysResult SysFutexRequeue(UserIn<std::byte> entries, uint32_t flags, int32_t wake, int32_t move);
+
+// ---- scheduling: syscalls_schedule.cc
 SysResult SysSchedYield();
 SysResult SysSchedGetaffinity(int32_t tid, uint32_t size, UserOut<uint64_t> mask);
 SysResult SysSchedSetaffinity(int32_t tid, uint32_t size, UserIn<uint64_t> mask);
@@ -35,13 +48,14 @@ SysResult SysSchedGetscheduler(int32_t tid);
 SysResult SysSchedSetscheduler(int32_t tid, int32_t policy, UserIn<int32_t> priority);
 SysResult SysSchedGetPriorityMax(int32_t policy);
 SysResult SysSchedGetPriorityMin(int32_t policy);
+SysResult SysSchedSetattr(int32_t tid, UserOut<std::byte> attributes, uint32_t flags);
+SysResult SysSchedGetattr(int32_t tid, UserOut<std::byte> attributes, uint32_t size,
+                          uint32_t flags);
 SysResult SysSchedRrGetInterval(int32_t tid, UserOut<KernelTimespec> interval);
 SysResult SysGetpriority(int32_t which, int32_t who);
 SysResult SysSetpriority(int32_t which, int32_t who, int32_t value);
 SysResult SysGetcpu(UserOut<uint32_t> cpu, UserOut<uint32_t> node);
 SysResult SysMembarrier(int32_t command, uint32_t flags, int32_t cpu);
-SysResult SysArchPrctl(int32_t operation, uint64_t address);
-SysResult SysPrctl(int32_t operation, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5);
 
 // ---- signals: syscalls_signal.cc
 SysResult SysRtSigaction(int32_t signal, UserIn<SignalAction> action, UserOut<SignalAction> old,
@@ -71,6 +85,8 @@ SysResult SysGettimeofday(UserOut<KernelTimeval> time, UserOut<int32_t> zone);
 SysResult SysTime(UserOut<int64_t> seconds);
 SysResult SysTimes(UserOut<int64_t> times);
 SysResult SysGetrusage(int32_t who, UserOut<int64_t> usage);
+SysResult SysAdjtimex(UserOut<std::byte> state);
+SysResult SysClockAdjtime(int32_t clock, UserOut<std::byte> state);
 
 // ---- timers that send signals: syscalls_timer.cc
 SysResult SysAlarm(uint32_t seconds);
@@ -82,6 +98,9 @@ SysResult SysTimerSettime(int32_t id, int32_t flags, UserIn<KernelTimespec> valu
                           UserOut<KernelTimespec> old);
 SysResult SysTimerGettime(int32_t id, UserOut<KernelTimespec> value);
 SysResult SysTimerGetoverrun(int32_t id);
+// RLIMIT_CPU, in seconds of the process: SIGXCPU at the first and each second after, SIGKILL at the
+// second.
+void SetCpuLimit(uint64_t soft_seconds, uint64_t hard_seconds);
 
 // ---- identity and limits: syscalls_process.cc
 SysResult SysGetpid();

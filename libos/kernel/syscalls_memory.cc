@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <atomic>
+
 #include "base/core/log.h"
 #include "libos/kernel/syscalls.h"
 #include "libos/mm/address_space.h"
@@ -22,6 +24,26 @@ enum : int32_t {
   kMapHugeTlb = 0x40000,
   kMapFixedNoReplace = 0x100000,
 };
+
+// A program seldom says why it ends when memory does.
+void TellOutOfMemory(uint64_t size) {
+  static constinit std::atomic<bool> told{false};
+  // What can never fit is the program's own affair.
+  if (size > Memory().size() || told.exchange(true)) {
+    return;
+  }
+  LOG(kWarning, "out of memory: no room for ", size >> 20, " MiB more, ",
+      Memory().mapped_bytes() >> 20, " MiB are mapped in an address range of ",
+      Memory().size() >> 20, " MiB; raise address_range in the enclave's configuration");
+}
+
+Result<uint64_t, Errno> MapOrTell(const MapRequest& request) {
+  auto mapped = Memory().Map(request);
+  if (!mapped.ok() && mapped.error() == Errno::kENOMEM) {
+    TellOutOfMemory(request.size);
+  }
+  return mapped;
+}
 
 bool IsPageAligned(uint64_t value) { return value % kPage == 0; }
 
@@ -71,7 +93,7 @@ SysResult SysMmap(uint64_t address, size_t size, int32_t protection, int32_t fla
     request.hint = address;
   }
   if ((flags & kMapAnonymous) != 0) {
-    return static_cast<int64_t>(TRY(Memory().Map(request)));
+    return static_cast<int64_t>(TRY(MapOrTell(request)));
   }
   if ((flags & kMapHugeTlb) != 0 || size == 0) {
     return Error(Errno::kEINVAL);
@@ -79,7 +101,7 @@ SysResult SysMmap(uint64_t address, size_t size, int32_t protection, int32_t fla
   request.file =
       TRY(OpenForMapping(fd, request.is_shared && request.rights == gate::Rights::kReadWrite));
   request.file_offset = offset;
-  auto mapped = Memory().Map(request);
+  auto mapped = MapOrTell(request);
   request.file->DropMappingReference();
   return static_cast<int64_t>(TRY(std::move(mapped)));
 }
@@ -96,9 +118,11 @@ SysResult SysMprotect(uint64_t address, size_t size, int32_t protection) {
 
 SysResult SysMremap(uint64_t address, size_t old_size, size_t new_size, uint32_t flags,
                     uint64_t new_address) {
-  enum : uint32_t { kMayMove = 1, kFixed = 2 };
-  if ((flags & ~uint32_t{kMayMove | kFixed}) != 0 ||
-      ((flags & kFixed) != 0 && (flags & kMayMove) == 0)) {
+  enum : uint32_t { kMayMove = 1, kFixed = 2, kDontUnmap = 4 };
+  const bool keep_old = (flags & kDontUnmap) != 0;
+  if ((flags & ~uint32_t{kMayMove | kFixed | kDontUnmap}) != 0 ||
+      ((flags & (kFixed | kDontUnmap)) != 0 && (flags & kMayMove) == 0) ||
+      (keep_old && old_size != new_size)) {
     return Error(Errno::kEINVAL);
   }
   return static_cast<int64_t>(TRY(Memory().Remap({.address = address,
@@ -106,6 +130,7 @@ SysResult SysMremap(uint64_t address, size_t old_size, size_t new_size, uint32_t
                                                   .new_size = new_size,
                                                   .may_move = (flags & kMayMove) != 0,
                                                   .is_fixed = (flags & kFixed) != 0,
+                                                  .keep_old = keep_old,
                                                   .new_address = new_address})));
 }
 

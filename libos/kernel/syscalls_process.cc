@@ -194,6 +194,7 @@ SysResult SysSetgroups(int32_t size, UserIn<uint32_t> groups) {
 namespace {
 
 enum : uint32_t {
+  kLimitCpu = 0,
   kLimitFileSize = 1,
   kLimitStack = 3,
   kLimitCore = 4,
@@ -260,6 +261,8 @@ SysResult SysPrlimit64(int32_t pid, uint32_t resource, UserIn<uint64_t> limit,
     process_files.descriptors.SetLimit(static_cast<uint32_t>(wanted.soft));
   } else if (!limit.is_null() && resource == kLimitFileSize) {
     process_files.SetSizeLimit(wanted.soft);
+  } else if (!limit.is_null() && resource == kLimitCpu) {
+    SetCpuLimit(wanted.soft, wanted.hard);
   }
   if (!old.is_null()) {
     TRY(Write(old, before.soft, 0));

@@ -1,38 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "libos/kernel/clock.h"
-#include "libos/kernel/process.h"
+#include "libos/kernel/cpu_clock.h"
 #include "libos/kernel/scheduler.h"
+#include "libos/kernel/signal.h"
 #include "libos/kernel/syscalls.h"
+#include "libos/mm/address_space.h"
 
 namespace nsgx::libos {
 namespace {
 
 constexpr int32_t kAbsolute = 1;  // TIMER_ABSTIME
-
-Result<void, Errno> CopyCpuTicks(Thread& thread, void* context) {
-  *static_cast<uint64_t*>(context) =
-      &thread == &CurrentThread() ? CurrentCpuTicks() : thread.cpu_ticks;
-  return {};
-}
-
-// Clocks of processes and threads have negative numbers: ~id << 3 | 4 for a thread | which.
-Result<uint64_t, Errno> ReadCpuClock(int32_t clock) {
-  constexpr int32_t kPerThread = 4;
-  const int32_t id = ~(clock >> 3);
-  uint64_t ticks = 0;
-  if ((clock & kPerThread) != 0) {
-    if (id == 0) {
-      ticks = CurrentCpuTicks();
-    } else if (!WithThread(id, &CopyCpuTicks, &ticks).ok()) {
-      return Error(Errno::kEINVAL);
-    }
-  } else if (id == 0 || id == kProcessId) {
-    ticks = ProcessCpuTicks();
-  } else {
-    return Error(Errno::kEINVAL);
-  }
-  return TicksToNanoseconds(ticks);
-}
 
 Result<uint64_t, Errno> ReadClock(int32_t clock) {
   if (clock == kClockMonotonic) {
@@ -44,25 +21,53 @@ Result<uint64_t, Errno> ReadClock(int32_t clock) {
   if (IsMonotonicClock(clock)) {
     return MonotonicNow();
   }
-  if (clock == kClockProcessCpu) {
-    return TicksToNanoseconds(ProcessCpuTicks());
-  }
-  if (clock == kClockThreadCpu) {
-    return TicksToNanoseconds(CurrentCpuTicks());
-  }
-  if (clock < 0) {
-    return ReadCpuClock(clock);
-  }
-  return Error(Errno::kEINVAL);
+  return ReadCpuClock(clock);
 }
 
-// Sleeps until `deadline`; EINTR when a signal comes before.
+// Sleeps until `deadline`; EINTR when a signal comes before. One that another thread takes, or that
+// nobody wants any more, does not count.
 Result<void, Errno> SleepUntil(Deadline deadline) {
-  BeginSleep(true);
-  if (Sleep(deadline) == WakeReason::kSignal) {
-    return Error(Errno::kEINTR);
+  Thread& self = CurrentThread();
+  while (true) {
+    BeginSleep(true);
+    if (Sleep(deadline) != WakeReason::kSignal) {
+      return {};
+    }
+    if (self.cancel_interrupt || HasInterruptingSignal(self)) {
+      return Error(Errno::kEINTR);
+    }
   }
-  return {};
+}
+
+// Sleeps until the clock of processor time shows `target`, or EINTR.
+Result<void, Errno> SleepUntilCpuTime(int32_t clock, uint64_t target) {
+  CpuClockWatch watch;
+  while (true) {
+    const uint64_t now = TRY(ReadCpuClock(clock));
+    if (now >= target) {
+      return {};
+    }
+    TRY(SleepUntil(watch.NextLook(now, target - now)));
+  }
+}
+
+SysResult SleepOnCpuClock(int32_t clock, bool is_absolute, uint64_t time,
+                          UserOut<KernelTimespec> rest) {
+  if (ResolveCpuClock(clock) != clock) {
+    return Error(Errno::kEINVAL);  // the caller's own stands still while it sleeps
+  }
+  const uint64_t now = TRY(ReadCpuClock(clock));
+  uint64_t target = time;
+  if (!is_absolute && __builtin_add_overflow(now, time, &target)) {
+    target = ~uint64_t{0};
+  }
+  auto slept = SleepUntilCpuTime(clock, target);
+  if (!slept.ok() && !is_absolute && !rest.is_null()) {
+    const uint64_t then = TRY(ReadCpuClock(clock));
+    TRY(Write(rest, ToTimespec(target > then ? target - then : 0)));
+  }
+  TRY(std::move(slept));
+  return 0;
 }
 
 SysResult SleepFor(const KernelTimespec& time, UserOut<KernelTimespec> rest) {
@@ -95,10 +100,19 @@ SysResult SysClockGetres(int32_t clock, UserOut<KernelTimespec> resolution) {
 
 SysResult SysClockNanosleep(int32_t clock, int32_t flags, UserIn<KernelTimespec> time,
                             UserOut<KernelTimespec> rest) {
-  if (!IsWallClock(clock) && !IsMonotonicClock(clock)) {
-    return Error(clock == kClockProcessCpu ? Errno::kEOPNOTSUPP : Errno::kEINVAL);
+  // Linux has these clocks, but nobody sleeps by them.
+  if (clock == kClockMonotonicRaw || clock == kClockRealtimeCoarse ||
+      clock == kClockMonotonicCoarse) {
+    return Error(Errno::kEOPNOTSUPP);
+  }
+  const bool is_cpu_clock = IsCpuClock(clock);
+  if (!IsWallClock(clock) && !IsMonotonicClock(clock) && !is_cpu_clock) {
+    return Error(Errno::kEINVAL);
   }
   const KernelTimespec wanted = TRY(Read(time));
+  if (is_cpu_clock) {
+    return SleepOnCpuClock(clock, (flags & kAbsolute) != 0, TRY(FromTimespec(wanted)), rest);
+  }
   if ((flags & kAbsolute) == 0) {
     return SleepFor(wanted, rest);
   }
@@ -160,12 +174,54 @@ SysResult SysGetrusage(int32_t who, UserOut<int64_t> usage) {
   }
   const uint64_t ticks = who == kSelf ? ProcessCpuTicks() : who == kThread ? CurrentCpuTicks() : 0;
   const KernelTimeval user = ToTimeval(TicksToNanoseconds(ticks));
-  // struct rusage: two times and fourteen counters, of which none means anything here.
+  // struct rusage: user and system time, largest memory, three more of memory, faults, swaps, reads
+  // and writes of blocks, messages, signals, switches. What the library OS does not count is 0.
   int64_t values[18] = {};
   values[0] = user.seconds;
   values[1] = user.microseconds;
+  if (who == kSelf) {
+    const SwitchCounts switches = CountSwitches();
+    values[4] = static_cast<int64_t>(Memory().peak_committed_bytes() >> 10);
+    values[16] = static_cast<int64_t>(switches.voluntary);
+    values[17] = static_cast<int64_t>(switches.involuntary);
+  }
   TRY(CopyToUser(usage.address(), std::as_bytes(std::span(values))));
   return 0;
+}
+
+// struct timex: the clock is the host's, and nobody here steers it.
+SysResult SysAdjtimex(UserOut<std::byte> state) { return SysClockAdjtime(kClockRealtime, state); }
+
+SysResult SysClockAdjtime(int32_t clock, UserOut<std::byte> state) {
+  struct Timex {
+    uint32_t modes, padding0;
+    int64_t offset, frequency, largest_error, estimated_error;
+    int32_t status, padding1;
+    int64_t constant, precision, tolerance;
+    KernelTimeval time;
+    int64_t tick;
+    int64_t pulse[8];  // a source of pulses per second
+    int32_t tai_offset;
+    int32_t reserved[11];
+  };
+  static_assert(sizeof(Timex) == 208);
+  constexpr int32_t kUnsynchronized = 0x40, kTimeError = 5;
+  if (!IsWallClock(clock)) {
+    return Error(IsMonotonicClock(clock) ? Errno::kEOPNOTSUPP : Errno::kEINVAL);
+  }
+  if (TRY(Read(UserIn<uint32_t>(state.address()))) != 0) {
+    return Error(Errno::kEPERM);
+  }
+  Timex answer = {};
+  answer.largest_error = answer.estimated_error = 16'000'000;
+  answer.status = kUnsynchronized;
+  answer.constant = 2;
+  answer.precision = 1;
+  answer.tolerance = 500 << 16;
+  answer.time = ToTimeval(WallClockNow());
+  answer.tick = 10'000;
+  TRY(CopyToUser(state.address(), std::as_bytes(std::span(&answer, 1))));
+  return kTimeError;
 }
 
 }  // namespace nsgx::libos

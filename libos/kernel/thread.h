@@ -13,6 +13,7 @@
 #include "libos/kernel/signal_types.h"
 #include "libos/kernel/timer_queue.h"
 #include "libos/kernel/wait.h"
+#include "vmpl-switch/abi/image.h"
 
 namespace nsgx::libos {
 
@@ -74,6 +75,16 @@ struct PendingSignals {
   IntrusiveList<SignalRecord> records;
 };
 
+// What the program has said about how a thread is to be scheduled: kept and told, without effect.
+// Written by anybody, a word at a time.
+struct SchedulingWishes {
+  int32_t policy = 0;
+  int32_t priority = 0;
+  int32_t nice = 0;
+  bool reset_on_fork = false;
+  uint64_t affinity[NSGX_MAX_VCPUS / 64] = {~uint64_t{0}, ~uint64_t{0}, ~uint64_t{0}, ~uint64_t{0}};
+};
+
 struct ThreadTableTag;
 
 // Ends the sleep of a thread.
@@ -95,8 +106,14 @@ class alignas(64) Thread : public ThreadHead, public ListNode<>, public ListNode
   bool is_idle = false;
   Thread* next_runnable = nullptr;  // in a run queue
   ThreadTimer timeout;
-  uint64_t cpu_ticks = 0;  // TSC ticks on a vCPU, without the current stretch
+  // TSC ticks on a vCPU, without the current stretch. Written by the vCPU that it runs on.
+  std::atomic<uint64_t> cpu_ticks{0};
   uint32_t last_cpu = 0;
+  SchedulingWishes wishes;
+
+  // ---- locks that are handed from owner to owner: futex_lock.cc
+  std::atomic<uint64_t> awaited_lock{0};  // user address of the one that it waits for, 0: none
+  std::atomic<bool> owns_contended_lock{false};  // or has owned one
 
   // ---- identity: process.cc
   int32_t tid = 0;

@@ -3,6 +3,7 @@
 
 #include <cstring>
 #include <span>
+#include <utility>
 
 #include "base/core/check.h"
 #include "libos/kernel/user_access.h"
@@ -58,6 +59,7 @@ void AddressSpace::Init(uint64_t base, uint64_t begin, uint64_t end) {
   end_ = RoundDown(end, kLargePage);
   Space().Init(begin_, end_);
   committed_.Init(begin_);
+  lent_for_writing_.Init(begin_);
   // The break comes first, and no mapping is placed where it may grow unless the program asks for
   // that.
   break_ = begin_;
@@ -166,6 +168,9 @@ Result<void, Errno> AddressSpace::SplitAt(uint64_t address) {
   if (upper->file != nullptr) {
     upper->file->AddMappingReference();
   }
+  if (region->is_coherent()) {
+    Share(*upper);
+  }
   region->file_bytes = Smaller(region->file_bytes, offset);
   regions_.Resize(*region, region->begin, address);
   regions_.Insert(*upper);
@@ -175,6 +180,9 @@ Result<void, Errno> AddressSpace::SplitAt(uint64_t address) {
 void AddressSpace::ForgetRegion(Region& region) {
   mapped_bytes_ -= region.size();
   regions_.Remove(region);
+  if (region.is_coherent()) {
+    region.file->shared_regions.Erase(region);
+  }
   if (region.file != nullptr) {
     region.file->DropMappingReference();
   }
@@ -202,6 +210,7 @@ Result<void, Errno> AddressSpace::CommitRun(uint64_t begin, uint64_t end, Rights
   }
   committed_.Set(begin, end, true);
   committed_bytes_ += end - begin;
+  peak_committed_bytes_ = Larger(peak_committed_bytes_, committed_bytes_);
   return {};
 }
 
@@ -282,6 +291,15 @@ void AddressSpace::Zero(uint64_t begin, uint64_t end, Rights rights) {
 
 // A new region gets its pages, with what its file has now.
 Result<void, Errno> AddressSpace::ReadFile(Region& region) {
+  if (region.is_shared && region.file->is_coherent()) {
+    // Whatever was committed ahead goes: pages come when they are touched.
+    TrimCommitted(region.begin, region.end);
+    TRY(lent_for_writing_.Reserve(region.begin, region.end));
+    Share(region);
+    return {};
+  }
+  RecallFromAll(*region.file, nullptr, region.file_offset, region.size(),
+                MappedFile::Recall::kForReading);
   TRY(MakeUsable(region.begin, region.end, Rights::kReadWrite, 0));
   uint64_t done = 0;
   while (done < region.size()) {
@@ -299,6 +317,9 @@ Result<void, Errno> AddressSpace::ReadFile(Region& region) {
 }
 
 void AddressSpace::WriteBack(Region& region, uint64_t begin, uint64_t end) {
+  if (region.is_coherent()) {
+    return;  // who reads the file sees it anyhow
+  }
   if (region.file == nullptr || !region.is_shared || !IsWritable(region.rights)) {
     return;
   }
@@ -378,6 +399,9 @@ Result<void, Errno> AddressSpace::UnmapLocked(uint64_t begin, uint64_t end) {
   while (region != nullptr && region->begin < end) {
     const uint64_t next = region->end;
     WriteBack(*region, region->begin, region->end);
+    if (region->is_coherent()) {
+      RecallFrom(*region, region->begin, next, MappedFile::Recall::kForWriting);
+    }
     TrimCommitted(region->begin, next);
     ForgetRegion(*region);
     region = regions_.FirstEndingAfter(next);
@@ -413,7 +437,11 @@ Result<void, Errno> AddressSpace::Protect(uint64_t address, uint64_t size, Right
   for (uint64_t at = address; at < end;) {
     Region* region = regions_.Find(at);
     const uint64_t region_end = Smaller(region->end, end);
-    if (region->rights != rights) {
+    if (region->is_coherent()) {
+      // They come again, with these rights, when they are touched.
+      RecallFrom(*region, at, region_end, MappedFile::Recall::kForWriting);
+      region->rights = rights;
+    } else if (region->rights != rights) {
       WriteBack(*region, region->begin, region->end);
       TRY(SetRights(at, region_end, rights));
       region->rights = rights;
@@ -452,7 +480,10 @@ Result<uint64_t, Errno> AddressSpace::Remap(const RemapRequest& request) {
     if (region == nullptr || region->end < address + old_size) {
       return Error(Errno::kEFAULT);
     }
-    if (!request.is_fixed) {
+    if (request.keep_old && region->is_shared && region->file == nullptr) {
+      return Error(Errno::kEINVAL);  // the old place would have to show the same pages
+    }
+    if (!request.is_fixed && !request.keep_old) {
       if (new_size <= old_size) {
         if (new_size < old_size) {
           TRY(UnmapLocked(address + new_size, address + old_size));
@@ -479,19 +510,37 @@ Result<uint64_t, Errno> AddressSpace::Remap(const RemapRequest& request) {
         return Error(Errno::kENOMEM);
       }
     }
-    if (region->file != nullptr && region->is_shared) {
+    if (region->file != nullptr && region->is_shared && !region->is_coherent()) {
       return Error(Errno::kENOMEM);  // the copy would not be written back
     }
     moved.rights = region->rights;
     moved.is_shared = region->is_shared;
+    if (region->is_coherent()) {
+      moved.file = region->file;
+      moved.file_offset = region->file_offset + (address - region->begin);
+      moved.file->AddMappingReference();
+    }
   }
   if (request.is_fixed) {
     if (!IsPageAligned(request.new_address) ||
         (request.new_address < address + old_size && address < request.new_address + new_size)) {
+      if (moved.file != nullptr) {
+        moved.file->DropMappingReference();
+      }
       return Error(Errno::kEINVAL);
     }
     moved.hint = request.new_address;
     moved.placement = MapRequest::Placement::kFixed;
+  }
+  if (moved.file != nullptr) {
+    // Another mapping of the same pages.
+    auto mapped = Map(moved);
+    moved.file->DropMappingReference();
+    const uint64_t place = TRY(std::move(mapped));
+    if (!request.keep_old) {
+      TRY(Unmap(address, old_size));
+    }
+    return place;
   }
   // Elsewhere: a new mapping, a copy, and the old one goes. Not under the lock for so long; a
   // program that changes the old mapping meanwhile loses what it does, as it would with Linux.
@@ -521,7 +570,11 @@ Result<uint64_t, Errno> AddressSpace::Remap(const RemapRequest& request) {
   if (rights != Rights::kReadWrite) {
     TRY(Protect(target, new_size, rights));
   }
-  TRY(Unmap(address, old_size));
+  if (request.keep_old) {
+    TRY(Discard(address, old_size));
+  } else {
+    TRY(Unmap(address, old_size));
+  }
   return target;
 }
 
@@ -550,9 +603,13 @@ Result<void, Errno> AddressSpace::Discard(uint64_t address, uint64_t size) {
     const uint64_t last = Smaller(region->end, end);
     if (region->file == nullptr) {
       Zero(first, last, region->rights);
+    } else if (region->is_coherent()) {
+      RecallFrom(*region, first, last, MappedFile::Recall::kForWriting);
     } else if (!region->is_shared && IsWritable(region->rights)) {
       // A private mapping shows the file again.
       const std::span<std::byte> memory(reinterpret_cast<std::byte*>(first), last - first);
+      RecallFromAll(*region->file, nullptr, region->file_offset + (first - region->begin),
+                    last - first, MappedFile::Recall::kForReading);
       memset(memory.data(), 0, memory.size());
       static_cast<void>(
           TRY(region->file->ReadForMapping(region->file_offset + (first - region->begin), memory)));
@@ -649,6 +706,9 @@ FaultResult AddressSpace::ResolveFault(uint64_t address, Access access) {
     return FaultResult::kNotPermitted;
   }
   const uint64_t page = RoundDown(address, kPage);
+  if (region->is_coherent()) {
+    return ResolveSharedFault(*region, page, access);
+  }
   if (committed_.IsCommitted(page)) {
     return FaultResult::kResolved;  // another thread was faster
   }
@@ -691,6 +751,11 @@ uint64_t AddressSpace::mapped_bytes() {
 uint64_t AddressSpace::committed_bytes() {
   SpinLockGuard guard(lock_);
   return committed_bytes_;
+}
+
+uint64_t AddressSpace::peak_committed_bytes() {
+  SpinLockGuard guard(lock_);
+  return peak_committed_bytes_;
 }
 
 namespace {

@@ -57,6 +57,7 @@ class AddressSpace {
     uint64_t new_size;
     bool may_move;
     bool is_fixed;
+    bool keep_old;  // MREMAP_DONTUNMAP: what was there is mapped still, and empty
     uint64_t new_address;
   };
   Result<uint64_t, Errno> Remap(const RemapRequest& request);
@@ -73,6 +74,9 @@ class AddressSpace {
 
   FaultResult ResolveFault(uint64_t address, Access access);
 
+  // Copies that mappings have of pages of `file` give way. True: some mapping may write to it.
+  bool Recall(MappedFile& file, uint64_t offset, uint64_t size, MappedFile::Recall how);
+
   // One mapping for /proc: the first that ends behind `address`. False: there is none.
   struct Mapping {
     uint64_t begin, end;
@@ -84,6 +88,7 @@ class AddressSpace {
   bool NextMapping(uint64_t address, Mapping* mapping);
   uint64_t mapped_bytes();
   uint64_t committed_bytes();
+  uint64_t peak_committed_bytes();
   uint64_t size() const { return end_ - begin_; }
 
  private:
@@ -111,6 +116,16 @@ class AddressSpace {
   void TrimCommitted(uint64_t begin, uint64_t end) REQUIRES(lock_);
   void Zero(uint64_t begin, uint64_t end, gate::Rights rights) REQUIRES(lock_);
   Result<void, Errno> ReadFile(Region& region) REQUIRES(lock_);
+
+  // Shared mappings of files: shared_file.cc.
+  void Share(Region& region) REQUIRES(lock_);
+  FaultResult ResolveSharedFault(Region& region, uint64_t page, Access access) REQUIRES(lock_);
+  Result<void, Errno> BringPage(Region& region, uint64_t page, Access access, bool is_alone)
+      REQUIRES(lock_);
+  void RecallFrom(Region& region, uint64_t begin, uint64_t end, MappedFile::Recall how)
+      REQUIRES(lock_);
+  void RecallFromAll(MappedFile& file, const Region* but, uint64_t offset, uint64_t size,
+                     MappedFile::Recall how) REQUIRES(lock_);
   void WriteBack(Region& region, uint64_t begin, uint64_t end) REQUIRES(lock_);
 
   uint64_t base_ = 0;
@@ -122,9 +137,11 @@ class AddressSpace {
   SpinLock lock_;
   RegionTree regions_ GUARDED_BY(lock_);
   CommitMap committed_ GUARDED_BY(lock_);
+  CommitMap lent_for_writing_ GUARDED_BY(lock_);  // copies that a shared mapping may write to
   uint64_t break_ GUARDED_BY(lock_) = 0;
   uint64_t mapped_bytes_ GUARDED_BY(lock_) = 0;
   uint64_t committed_bytes_ GUARDED_BY(lock_) = 0;
+  uint64_t peak_committed_bytes_ GUARDED_BY(lock_) = 0;
 };
 
 AddressSpace& Memory();

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "base/core/intrusive_list.h"
 #include "libos/kernel/gate.h"
 
 namespace nsgx::libos {
@@ -15,8 +16,10 @@ class MappedFile;
 // Where the contents of a region come from.
 enum class RegionKind : uint8_t { kAnonymous, kFile };
 
+struct SharedFileRegions;
+
 // A run of pages that were mapped alike. [begin, end), multiples of the page size.
-struct Region {
+struct Region : ListNode<SharedFileRegions> {
   uint64_t begin = 0;
   uint64_t end = 0;
   gate::Rights rights = gate::Rights::kNone;
@@ -27,6 +30,8 @@ struct Region {
   uint64_t file_bytes = 0;     // how much of the region the file covered when it was mapped
 
   uint64_t size() const { return end - begin; }
+  // It shows the pages of its file, and so do all others like it: see shared_file.cc.
+  bool is_coherent() const { return is_linked(); }
 
  private:
   friend class RegionTree;

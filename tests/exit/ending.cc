@@ -3,10 +3,14 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <iterator>
@@ -106,6 +110,52 @@ constexpr Ending kEndings[] = {
        const pid_t child = fork();
        perror("fork");
        return child == -1 ? 13 : 0;
+     }},
+    {"posix_spawn",
+     [] {
+       const char* const arguments[] = {"sh", nullptr};
+       pid_t child = 0;
+       return posix_spawn(&child, "/bin/sh", nullptr, nullptr, const_cast<char**>(arguments),
+                          environ) == ENOSYS
+                  ? 16
+                  : 1;
+     }},
+    {"system", [] { return system("true") == -1 && errno == ENOSYS ? 16 : 1; }},
+    {"popen", [] { return popen("true", "r") == nullptr && errno == ENOSYS ? 16 : 1; }},
+    {"execve",
+     [] {
+       const char* const arguments[] = {"sh", nullptr};
+       return execve("/bin/sh", const_cast<char**>(arguments), environ) == -1 && errno == ENOSYS
+                  ? 16
+                  : 1;
+     }},
+    {"out_of_memory",
+     [] {
+       constexpr size_t kPart = size_t{64} << 20;
+       while (mmap(nullptr, kPart, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED) {
+       }
+       return errno == ENOMEM ? 17 : 1;
+     }},
+    {"abort_handler",
+     [] {
+       signal(SIGABRT, [](int) { write(1, "handled\n", 8); });
+       std::abort();
+       return 0;
+     }},
+    {"at_quick_exit",
+     [] {
+       std::at_quick_exit([] { write(1, "first\n", 6); });
+       std::at_quick_exit([] { write(1, "second\n", 7); });
+       std::quick_exit(18);
+       return 0;
+     }},
+    {"cpu_limit",
+     [] {
+       const rlimit limit = {.rlim_cur = 1, .rlim_max = 1};
+       setrlimit(RLIMIT_CPU, &limit);
+       for (volatile int i = 0;; i = i + 1) {
+       }
+       return 0;
      }},
     {"unknown_call",
      [] {

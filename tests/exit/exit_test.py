@@ -44,6 +44,20 @@ class ExitTest(unittest.TestCase):
     def test_fork_is_refused_with_a_line(self):
         done = self.ends("fork", 13, err="not implemented")
         self.assertIn("fork", done.stderr)
+        self.assertIn("docs/threads.md", done.stderr)
+
+    def test_other_programs_are_refused(self):
+        for way in ["posix_spawn", "system", "popen", "execve"]:
+            done = self.ends(way, 16)
+            self.assertIn("docs/threads.md", done.stderr, way)
+
+    def test_lack_of_memory_is_told_with_the_remedy(self):
+        self.ends("out_of_memory", 17, err="raise address_range")
+
+    def test_more_endings(self):
+        self.ends("abort_handler", 128 + signal.SIGABRT, "handled\n")
+        self.ends("at_quick_exit", 18, "second\nfirst\n")
+        self.ends("cpu_limit", 128 + signal.SIGKILL)
 
     def test_unknown_call_is_named_once(self):
         done = self.ends("unknown_call", 14, err="shmget")

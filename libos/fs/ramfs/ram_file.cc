@@ -158,9 +158,67 @@ void RamFile::BeginWriting() {
   writing_ = true;
 }
 
+void RamFile::EndChange(uint64_t offset, uint64_t size) {
+  // Copies to read have been handed out meanwhile.
+  RecallPages(offset, size, MappedFile::Recall::kForWriting);
+  EndWriting();
+}
+
 void RamFile::EndWriting() {
   writing_ = false;
   writers_waiting_.Wake(1);
+}
+
+// ---- pages that mappings have copies of
+
+void RamFile::RecallPages(uint64_t offset, uint64_t size, MappedFile::Recall how) {
+  const bool is_needed =
+      how == MappedFile::Recall::kForReading ? lent_for_writing_ != 0 : lent_ != 0;
+  const MappedFile::RecallFunction ask = recall.load(std::memory_order_acquire);
+  if (is_needed && ask != nullptr) {
+    lock_.Unlock();
+    ask(*this, offset, size, how);
+    lock_.Lock();
+  }
+}
+
+Result<void, Errno> RamFile::LendPage(uint64_t offset, std::span<std::byte, 4096> page,
+                                      bool for_writing) {
+  SpinLockGuard guard(lock_);
+  if (writing_ && for_writing) {
+    return Error(Errno::kEAGAIN);
+  }
+  if (offset >= size_) {
+    return Error(Errno::kENXIO);
+  }
+  if (for_writing && EnsurePage(PageOf(offset)) == nullptr) {
+    return Error(Errno::kENOSPC);
+  }
+  Copy(offset, page);
+  ++lent_;
+  lent_for_writing_ += for_writing ? 1 : 0;
+  return {};
+}
+
+Result<void, Errno> RamFile::LendForWriting(uint64_t offset) {
+  SpinLockGuard guard(lock_);
+  if (writing_) {
+    return Error(Errno::kEAGAIN);
+  }
+  if (offset >= size_) {
+    return Error(Errno::kENXIO);
+  }
+  if (EnsurePage(PageOf(offset)) == nullptr) {
+    return Error(Errno::kENOSPC);
+  }
+  ++lent_for_writing_;
+  return {};
+}
+
+void RamFile::NoticeReturned(bool was_for_writing, bool is_gone) {
+  SpinLockGuard guard(lock_);
+  lent_for_writing_ -= was_for_writing ? 1 : 0;
+  lent_ -= is_gone ? 1 : 0;
 }
 
 // ---- reading
@@ -190,6 +248,10 @@ Result<size_t, Errno> RamFile::ReadSmall(File& file, IoBuffer& to, const IoReque
   uint64_t offset;
   {
     SpinLockGuard guard(lock_);
+    if (lent_for_writing_ != 0) [[unlikely]] {
+      RecallPages(request.positioned ? request.offset : file.position, to.remaining(),
+                  MappedFile::Recall::kForReading);
+    }
     offset = request.positioned ? request.offset : file.position;
     if (offset < size_) {
       size = std::min<uint64_t>(to.remaining(), size_ - offset);
@@ -216,6 +278,10 @@ Result<size_t, Errno> RamFile::ReadSmall(File& file, IoBuffer& to, const IoReque
 Result<size_t, Errno> RamFile::ReadPages(File& file, IoBuffer& to, const IoRequest& request) {
   size_t done = 0;
   lock_.Lock();
+  if (lent_for_writing_ != 0) [[unlikely]] {
+    RecallPages(request.positioned ? request.offset : file.position, to.remaining(),
+                MappedFile::Recall::kForReading);
+  }
   const uint64_t offset = request.positioned ? request.offset : file.position;
   const size_t size = offset >= size_ ? 0 : std::min<uint64_t>(to.remaining(), size_ - offset);
   // Other readers of the same position go on behind what this one is about to read.
@@ -305,11 +371,21 @@ Result<size_t, Errno> RamFile::WriteSmall(File& file, IoBuffer& from, const IoRe
   }
   const FileTime now = FileTimeNow();
   SpinLockGuard guard(lock_);
-  if (writing_) [[unlikely]] {
+  // Where nobody changes it in large steps or has copies, the lock is enough.
+  const bool needs_more = writing_ || lent_ != 0;
+  if (needs_more) [[unlikely]] {
     BeginWriting();
-    EndWriting();  // wakes the next: the lock is enough from here on
   }
-  const Extent extent = TRY(PlaceWrite(file, request, taken));
+  Extent extent = {.offset = 0, .size = 0};
+  ScopeExit end([&]() NO_THREAD_SAFETY_ANALYSIS {
+    if (needs_more) {
+      EndChange(extent.offset, extent.size);
+    }
+  });
+  extent = TRY(PlaceWrite(file, request, taken));
+  if (needs_more) [[unlikely]] {
+    RecallPages(extent.offset, extent.size, MappedFile::Recall::kForWriting);
+  }
   size_t done = 0;
   while (done < extent.size) {
     const uint64_t at = extent.offset + done;
@@ -415,6 +491,7 @@ Result<size_t, Errno> RamFile::WritePages(File& file, IoBuffer& from, const IoRe
     return Error(extent.error());
   }
   const auto [offset, size] = extent.value();
+  RecallPages(offset, size, MappedFile::Recall::kForWriting);
   size_t done = 0;
   while (done < size && !from.faulted()) {
     const size_t moved = WriteWindow(from, offset + done, size - done);
@@ -430,7 +507,7 @@ Result<size_t, Errno> RamFile::WritePages(File& file, IoBuffer& from, const IoRe
     TouchModification(now);
     DropSetIdBits();
   }
-  EndWriting();
+  EndChange(offset, size);
   if (done == 0 && !from.faulted()) {
     return Error(Errno::kENOSPC);
   }
@@ -496,11 +573,13 @@ Result<void, Errno> RamFile::Truncate(uint64_t size) {
   const FileTime now = FileTimeNow();
   SpinLockGuard guard(lock_);
   BeginWriting();
-  ScopeExit end([this]() NO_THREAD_SAFETY_ANALYSIS { EndWriting(); });
+  ScopeExit end(
+      [&]() NO_THREAD_SAFETY_ANALYSIS { EndChange(size & ~uint64_t{kPageMask}, UINT64_MAX); });
   if (seals_ != kNotSealable && (((seals_ & kF_SEAL_SHRINK) != 0 && size < size_) ||
                                  ((seals_ & kF_SEAL_GROW) != 0 && size > size_))) {
     return Error(Errno::kEPERM);
   }
+  RecallPages(size & ~uint64_t{kPageMask}, UINT64_MAX, MappedFile::Recall::kForWriting);
   const uint64_t old_size = std::exchange(size_, size);
   if (size < old_size) {
     ZeroRange(size, std::min(old_size, PagesFor(size) << kPageShift));
@@ -518,12 +597,13 @@ Result<void, Errno> RamFile::Allocate(uint32_t mode, uint64_t offset, uint64_t s
   const FileTime now = FileTimeNow();
   SpinLockGuard guard(lock_);
   BeginWriting();
-  ScopeExit end([this]() NO_THREAD_SAFETY_ANALYSIS { EndWriting(); });
+  ScopeExit end([&]() NO_THREAD_SAFETY_ANALYSIS { EndChange(offset, size); });
   const bool is_sealed = seals_ != kNotSealable;
   if (mode == (kFALLOC_FL_PUNCH_HOLE | kFALLOC_FL_KEEP_SIZE)) {
     if (is_sealed && (seals_ & (kF_SEAL_WRITE | kF_SEAL_FUTURE_WRITE)) != 0) {
       return Error(Errno::kEPERM);
     }
+    RecallPages(offset, size, MappedFile::Recall::kForWriting);
     const uint64_t first = PagesFor(offset);
     const uint64_t last = PageOf(end_offset);
     if (first > last) {
@@ -613,6 +693,16 @@ Result<void, Errno> RamFile::AddSeals(uint32_t seals) {
     return Error(Errno::kEPERM);
   }
   BeginWriting();  // no write that began before the seal ends after it
+  const MappedFile::RecallFunction ask = recall.load(std::memory_order_acquire);
+  if ((seals & kF_SEAL_WRITE) != 0 && ask != nullptr) {
+    lock_.Unlock();
+    const bool is_mapped = ask(*this, 0, 0, MappedFile::Recall::kForReading);
+    lock_.Lock();
+    if (is_mapped) {
+      EndWriting();
+      return Error(Errno::kEBUSY);
+    }
+  }
   seals_ |= seals;
   EndWriting();
   return {};

@@ -49,6 +49,11 @@ class RamFile final : public RamInode, public MappedFile {
 
   Result<size_t, Errno> ReadForMapping(uint64_t offset, std::span<std::byte> out) override;
   Result<void, Errno> WriteBack(uint64_t offset, std::span<const std::byte> data) override;
+  bool is_coherent() const override { return true; }
+  Result<void, Errno> LendPage(uint64_t offset, std::span<std::byte, 4096> page,
+                               bool for_writing) override;
+  Result<void, Errno> LendForWriting(uint64_t offset) override;
+  void NoticeReturned(bool was_for_writing, bool is_gone) override;
   void AddMappingReference() override { AddReference(); }
   void DropMappingReference() override { DropReference(); }
 
@@ -102,6 +107,12 @@ class RamFile final : public RamInode, public MappedFile {
   void BeginWriting() REQUIRES(lock_);
   void EndWriting() REQUIRES(lock_);
 
+  // EndWriting, after a change of these bytes that RecallPages came before.
+  void EndChange(uint64_t offset, uint64_t size) REQUIRES(lock_);
+  // Gives up the lock while copies that mappings have of the bytes give way. Until EndChange nobody
+  // gets one to write to, if the caller has the file for itself.
+  void RecallPages(uint64_t offset, uint64_t size, MappedFile::Recall how) REQUIRES(lock_);
+
   // Takes all pages in [first, last) out of the tree and gives them back. Requires: BeginWriting.
   void RemovePages(uint64_t first, uint64_t last) REQUIRES(lock_);
   // Waits until nobody copies from pages that have been taken out.
@@ -119,6 +130,9 @@ class RamFile final : public RamInode, public MappedFile {
   WaitQueue writers_waiting_ GUARDED_BY(lock_);
   // Raised with the lock held, dropped without.
   std::atomic<uint32_t> pins_{0};
+  // Pages that mappings have copies of, and those of them that they may write to.
+  uint32_t lent_ GUARDED_BY(lock_) = 0;
+  uint32_t lent_for_writing_ GUARDED_BY(lock_) = 0;
   // Adjacent pages for a file that grows at its end.
   std::byte* reserve_ GUARDED_BY(lock_) = nullptr;
   size_t reserve_count_ GUARDED_BY(lock_) = 0;
