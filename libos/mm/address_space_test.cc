@@ -164,6 +164,7 @@ TEST_F(AddressSpaceTest, RemapKeepsContents) {
                                .new_size = 400 * kPage,
                                .may_move = true,
                                .is_fixed = false,
+                               .keep_old = false,
                                .new_address = 0});
   ASSERT_TRUE(moved.ok());
   EXPECT_EQ(*At(moved.value() + 4 * kPage - 1), 'm');
@@ -173,6 +174,7 @@ TEST_F(AddressSpaceTest, RemapKeepsContents) {
                                 .new_size = kPage,
                                 .may_move = false,
                                 .is_fixed = false,
+                                .keep_old = false,
                                 .new_address = 0});
   EXPECT_EQ(shrunk.value(), moved.value());
   EXPECT_EQ(Memory().ResolveFault(moved.value() + kPage, Access::kRead), FaultResult::kNotMapped);
