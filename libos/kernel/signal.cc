@@ -24,6 +24,10 @@ constexpr SignalSet kStopping = SignalSet::Of(kSigStop, kSigTstp, kSigTtin, kSig
 constinit SpinLock signal_lock;
 constinit SignalAction actions[kSignalCount] GUARDED_BY(signal_lock) = {};
 [[clang::no_destroy]] constinit PendingSignals process_pending;
+// Behind signal_lock in the order.
+constinit SpinLock watcher_lock;
+[[clang::no_destroy]] constinit IntrusiveList<SignalWatcher> watchers GUARDED_BY(watcher_lock);
+constinit std::atomic<uint32_t> watcher_count{0};
 constinit std::atomic<uint32_t> queued{0};
 
 SignalSet Pending(const PendingSignals& pending) { return SignalSet(pending.set.load()); }
@@ -61,6 +65,17 @@ Result<void, Errno> Enqueue(PendingSignals& pending, const SignalInfo& info) REQ
   }
   pending.set.fetch_or(SignalSet::Of(info.signal).bits());
   return {};
+}
+
+// After `signal` has become pending.
+void TellWatchers(int32_t signal) {
+  if (watcher_count.load() == 0) [[likely]] {
+    return;
+  }
+  SpinLockGuard guard(watcher_lock);
+  for (SignalWatcher& watcher : watchers) {
+    watcher.OnSignal(signal);
+  }
 }
 
 // Takes the oldest record of `signal` out. Without one, only the number was kept.
@@ -175,6 +190,7 @@ Result<void, Errno> SendToThread(Thread& thread, const SignalInfo& info) {
     return {};
   }
   TRY(Enqueue(thread.pending, info));
+  TellWatchers(info.signal);
   Alert(thread, info.signal);
   return {};
 }
@@ -207,6 +223,7 @@ Result<void, Errno> SendToProcess(const SignalInfo& info) {
       return {};
     }
     TRY(Enqueue(process_pending, info));
+    TellWatchers(info.signal);
   }
   // Under the lock of the thread table, so that the taker does not go away in between.
   TakerSearch search{.signal = info.signal};
@@ -305,6 +322,18 @@ int32_t TakePendingSignal(SignalSet set, SignalInfo* info) {
     Dequeue(own.Contains(signal) ? self.pending : process_pending, signal, info);
   }
   return signal;
+}
+
+void WatchSignals(SignalWatcher& watcher) {
+  SpinLockGuard guard(watcher_lock);
+  watchers.PushBack(watcher);
+  watcher_count.fetch_add(1);
+}
+
+void UnwatchSignals(SignalWatcher& watcher) {
+  SpinLockGuard guard(watcher_lock);
+  watchers.Erase(watcher);
+  watcher_count.fetch_sub(1);
 }
 
 void DropPendingSignals(Thread& thread) {

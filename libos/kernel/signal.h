@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "base/core/intrusive_list.h"
 #include "libos/kernel/errno.h"
 #include "libos/kernel/signal_types.h"
 #include "libos/kernel/thread.h"
@@ -43,6 +44,19 @@ void SetSignalAction(int32_t signal, const SignalAction& action);
 SignalSet PendingSignalSet();
 // Takes one pending signal of `set` out, lowest first; 0: none is pending.
 int32_t TakePendingSignal(SignalSet set, SignalInfo* info);
+
+// Told of every signal that becomes pending, for whichever thread: signalfd. OnSignal is called with
+// locks held: it takes no lock but its own, and wakes threads at most.
+class SignalWatcher : public ListNode<> {
+ public:
+  virtual void OnSignal(int32_t signal) = 0;
+
+ protected:
+  ~SignalWatcher() = default;
+};
+void WatchSignals(SignalWatcher& watcher);
+// OnSignal is not running and will not be called any more.
+void UnwatchSignals(SignalWatcher& watcher);
 
 // What a dying thread still had pending is dropped.
 void DropPendingSignals(Thread& thread);

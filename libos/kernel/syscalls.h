@@ -75,6 +75,14 @@ SysResult SysTkill(int32_t tid, int32_t signal);
 SysResult SysTgkill(int32_t pid, int32_t tid, int32_t signal);
 SysResult SysPause();
 
+// ---- signals and timers as files: signal_file.cc, timer_file.cc
+SysResult SysSignalfd(int32_t fd, UserIn<uint64_t> mask, size_t mask_size);
+SysResult SysSignalfd4(int32_t fd, UserIn<uint64_t> mask, size_t mask_size, uint32_t flags);
+SysResult SysTimerfdCreate(int32_t clock, uint32_t flags);
+SysResult SysTimerfdSettime(int32_t fd, uint32_t flags, UserIn<KernelTimespec> value,
+                            UserOut<KernelTimespec> old);
+SysResult SysTimerfdGettime(int32_t fd, UserOut<KernelTimespec> value);
+
 // ---- time: syscalls_time.cc
 SysResult SysClockGettime(int32_t clock, UserOut<KernelTimespec> time);
 SysResult SysClockGetres(int32_t clock, UserOut<KernelTimespec> resolution);

@@ -41,6 +41,14 @@ struct IoRequest {
   uint64_t size_limit = kMaxFileSize;
 };
 
+// Objects that some system calls work on alone, for those calls to know them by.
+enum class ObjectKind : uint8_t {
+  kOther,
+  kTimer,    // timerfd
+  kSignals,  // signalfd
+  kNotices,  // inotify
+};
+
 // What can be done with an open file. The defaults are those of an object that cannot do it. Calls
 // may sleep unless noted; several threads may be in the same object at once.
 class FileObject {
@@ -65,6 +73,7 @@ class FileObject {
   // Whether epoll makes sense: EPERM for regular files and directories.
   virtual bool is_pollable() const { return false; }
 
+  virtual ObjectKind kind() const { return ObjectKind::kOther; }
   // The set of files that this is, or null.
   virtual Epoll* epoll() { return nullptr; }
   // The socket that this is, or null.
@@ -106,6 +115,9 @@ class File final {
   // For who found it without a reference.
   [[nodiscard]] bool TryAddReference() { return references_.AddUnlessZero(); }
 
+  // A moment old.
+  uint32_t reference_count() const { return references_.value(); }
+
   Inode& inode() const { return *inode_.get(); }
   FileObject& object() const { return *object_; }
 
@@ -126,6 +138,9 @@ class File final {
   uint64_t position = 0;
   // What the object keeps for this open file.
   void* attachment = nullptr;
+
+  // It was opened by a path, so who watches the file learns when it is closed.
+  bool is_closing_told = false;
 
   // This open file holds an flock or a lock of its own: to be released with it.
   std::atomic<bool> has_locks{false};
