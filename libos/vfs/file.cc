@@ -8,6 +8,7 @@
 #include "libos/vfs/epoll.h"
 #include "libos/vfs/file_lock.h"
 #include "libos/vfs/inode.h"
+#include "libos/vfs/notice.h"
 
 namespace nsgx::libos {
 
@@ -69,6 +70,7 @@ Result<Ref<File>, Errno> File::New(Ref<Inode> inode, FileObject& object, uint32_
   file->inode_ = std::move(inode);
   file->position = 0;
   file->attachment = nullptr;
+  file->is_closing_told = false;
   file->next_free_ = nullptr;
   file->has_locks.store(false, std::memory_order_relaxed);
   file->is_watched.store(false, std::memory_order_relaxed);
@@ -88,6 +90,9 @@ void File::Destroy() {
     FileLocks::ReleaseOwner(inode(), this);
   }
   object_->Closed(*this);
+  if (is_closing_told) {
+    notice::Happened(*inode_, may_write_ ? kIN_CLOSE_WRITE : kIN_CLOSE_NOWRITE);
+  }
   inode_ = nullptr;
   pool.Return(*this);
 }

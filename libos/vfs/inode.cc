@@ -24,7 +24,7 @@ Inode::Inode(FileSystem& file_system, uint64_t number, const NewNode& node)
 }
 
 Inode::~Inode() {
-  CHECK(mounted() == nullptr);
+  CHECK(mounted() == nullptr && watches.load(std::memory_order_relaxed) == nullptr);
   FileLocks::Destroy(*this);
 }
 

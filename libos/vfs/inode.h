@@ -23,7 +23,13 @@ namespace nsgx::libos {
 
 class FileLocks;
 class FileSystem;
+class Inode;
+class InodeWatches;
 class Pipe;
+
+namespace notice {
+void TellGone(Inode& inode);
+}
 
 // What stat tells.
 struct FileStatus {
@@ -88,6 +94,9 @@ class Inode : public FileObject {
   void AddReference() { references_.Add(); }
   void DropReference() {
     if (references_.Drop()) {
+      if (watches.load(std::memory_order_acquire) != nullptr) [[unlikely]] {
+        notice::TellGone(*this);
+      }
       Destroy();
     }
   }
@@ -162,6 +171,8 @@ class Inode : public FileObject {
   // The root of what is mounted here, or null.
   FileSystem* mounted() const { return mounted_.load(std::memory_order_acquire); }
 
+  // See notice.h.
+  std::atomic<InodeWatches*> watches{nullptr};
   // See file_lock.h.
   std::atomic<FileLocks*> locks{nullptr};
 

@@ -5,6 +5,7 @@
 
 #include "libos/vfs/access.h"
 #include "libos/vfs/file_system.h"
+#include "libos/vfs/notice.h"
 #include "libos/vfs/path.h"
 #include "libos/vfs/process_files.h"
 
@@ -105,6 +106,7 @@ Result<Opened, Errno> FindOrCreate(const PathWalk& walk, uint32_t flags, uint32_
     }
     return Error(made.error());
   }
+  notice::Created(directory, walk.name(), *made.value());
   return Opened{.inode = std::move(made).value(), .is_new = true};
 }
 
@@ -171,7 +173,10 @@ Result<Ref<File>, Errno> OpenPath(Ref<Inode> start, std::string_view path, uint3
   TRY(inode.Open(*file));
   if ((flags & kO_TRUNC) != 0 && !opened.is_new && inode.is_regular()) {
     TRY(inode.Truncate(0));
+    notice::Happened(inode, kIN_MODIFY);
   }
+  file->is_closing_told = true;
+  notice::Happened(inode, kIN_OPEN);
   return file;
 }
 

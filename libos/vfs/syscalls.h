@@ -124,6 +124,12 @@ SysResult SysUtimensat(int32_t directory, UserIn<char> path, UserIn<LinuxTimespe
                        uint32_t flags);
 SysResult SysUmask(uint32_t mask);
 
+// ---- watching: syscalls_notice.cc
+SysResult SysInotifyInit();
+SysResult SysInotifyInit1(uint32_t flags);
+SysResult SysInotifyAddWatch(int32_t fd, UserIn<char> path, uint32_t mask);
+SysResult SysInotifyRmWatch(int32_t fd, int32_t watch);
+
 // ---- readiness: syscalls_poll.cc, syscalls_epoll.cc. Never restarted after a signal handler.
 SysResult SysPoll(UserOut<LinuxPollfd> fds, uint32_t count, int32_t timeout_ms);
 SysResult SysPpoll(UserOut<LinuxPollfd> fds, uint32_t count, UserOut<LinuxTimespec> timeout,

@@ -4,6 +4,7 @@
 #include "libos/kernel/clock.h"
 #include "libos/vfs/access.h"
 #include "libos/vfs/file_system.h"
+#include "libos/vfs/notice.h"
 #include "libos/vfs/path.h"
 #include "libos/vfs/process_files.h"
 #include "libos/vfs/syscalls.h"
@@ -54,6 +55,12 @@ SysResult TellSpace(FileSystem& file_system, UserOut<LinuxStatfs> out) {
 
 SysResult Change(Inode& inode, const AttributeChange& change) {
   TRY(inode.ChangeAttributes(change));
+  // As Linux has it: one time alone looks like what usually changes it.
+  uint32_t event = kIN_ATTRIB;
+  if (!change.permissions && !change.user && !change.group) {
+    event = !change.modification_time ? kIN_ACCESS : !change.access_time ? kIN_MODIFY : kIN_ATTRIB;
+  }
+  notice::Happened(inode, event);
   return 0;
 }
 

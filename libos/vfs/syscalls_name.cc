@@ -8,6 +8,7 @@
 #include "libos/mm/kernel_heap.h"
 #include "libos/vfs/access.h"
 #include "libos/vfs/file_system.h"
+#include "libos/vfs/notice.h"
 #include "libos/vfs/open.h"
 #include "libos/vfs/path.h"
 #include "libos/vfs/process_files.h"
@@ -58,13 +59,6 @@ class Place {
 
 // Somebody else may take a name between a check and the change; the file system refuses that, so
 // checks decide over errors alone.
-SysResult Done(Result<void, Errno> result) {
-  if (!result.ok()) {
-    return Error(result.error());
-  }
-  return 0;
-}
-
 SysResult MakeNode(int32_t directory, UserIn<char> path, uint32_t type, uint32_t mode,
                    uint64_t device) {
   Place place;
@@ -72,7 +66,8 @@ SysResult MakeNode(int32_t directory, UserIn<char> path, uint32_t type, uint32_t
   TRY(place.CheckIsFree(type == kS_IFDIR));
   NewNode node = NodeFor(place.directory(), type, mode);
   node.special_device = device;
-  TRY(place.directory().Create(place.name(), node));
+  const Ref<Inode> made = TRY(place.directory().Create(place.name(), node));
+  notice::Created(place.directory(), place.name(), *made);
   return 0;
 }
 
@@ -87,7 +82,9 @@ SysResult RemoveName(int32_t directory, UserIn<char> path) {
     return Error(victim->is_directory() ? Errno::kEISDIR : Errno::kENOTDIR);
   }
   TRY(CheckMayRemove(place.directory(), *victim, process_credentials.effective));
-  return Done(place.directory().Unlink(place.name()));
+  TRY(place.directory().Unlink(place.name()));
+  notice::Removed(place.directory(), place.name(), *victim);
+  return 0;
 }
 
 SysResult RemoveEmptyDirectory(int32_t directory, UserIn<char> path) {
@@ -111,7 +108,9 @@ SysResult RemoveEmptyDirectory(int32_t directory, UserIn<char> path) {
   if (victim->mounted() != nullptr) {
     return Error(Errno::kEBUSY);
   }
-  return Done(place.directory().RemoveDirectory(place.name()));
+  TRY(place.directory().RemoveDirectory(place.name()));
+  notice::Removed(place.directory(), place.name(), *victim);
+  return 0;
 }
 
 // Copies the text of a link, cut to the buffer's size.
@@ -182,6 +181,7 @@ SysResult ReadDirectory(uint32_t fd, UserOut<std::byte> buffer, uint32_t size, b
   const Ref<File> file = TRY(GetFile(static_cast<int32_t>(fd)));
   EntryWriter writer(buffer.address(), size, is_64);
   TRY(file->object().ReadEntries(*file, writer));
+  notice::Happened(file->inode(), kIN_ACCESS);
   return writer.Outcome();
 }
 
@@ -271,7 +271,9 @@ SysResult SysLinkat(int32_t from_directory, UserIn<char> from, int32_t to_direct
   if (target->is_directory()) {
     return Error(Errno::kEPERM);
   }
-  return Done(place.directory().Link(place.name(), *target));
+  TRY(place.directory().Link(place.name(), *target));
+  notice::Linked(place.directory(), place.name(), *target);
+  return 0;
 }
 
 SysResult SysLink(UserIn<char> from, UserIn<char> to) {
@@ -290,7 +292,8 @@ SysResult SysSymlinkat(UserIn<char> target, int32_t directory, UserIn<char> path
   NewNode node = NodeFor(place.directory(), kS_IFLNK, 0);
   node.mode = kS_IFLNK | 0777;  // never looked at
   node.link_target = text.view();
-  TRY(place.directory().Create(place.name(), node));
+  const Ref<Inode> made = TRY(place.directory().Create(place.name(), node));
+  notice::Created(place.directory(), place.name(), *made);
   return 0;
 }
 
@@ -378,7 +381,13 @@ SysResult SysRenameat2(int32_t from_directory, UserIn<char> from_path, int32_t t
       return Error(Errno::kEBUSY);
     }
   }
-  return Done(from.directory().Rename(from.name(), to.directory(), to.name(), flags));
+  TRY(from.directory().Rename(from.name(), to.directory(), to.name(), flags));
+  notice::Moved(from.directory(), from.name(), to.directory(), to.name(), *moved,
+                exchange ? nullptr : other.get());
+  if (exchange) {
+    notice::Moved(to.directory(), to.name(), from.directory(), from.name(), *other, nullptr);
+  }
+  return 0;
 }
 
 SysResult SysRenameat(int32_t from_directory, UserIn<char> from, int32_t to_directory,

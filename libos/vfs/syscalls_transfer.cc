@@ -4,6 +4,7 @@
 
 #include "libos/vfs/access.h"
 #include "libos/vfs/kernel_services.h"
+#include "libos/vfs/notice.h"
 #include "libos/vfs/path.h"
 #include "libos/vfs/process_files.h"
 #include "libos/vfs/syscalls.h"
@@ -42,7 +43,11 @@ SysResult ReadInto(File& file, IoBuffer& to, const IoRequest& request) {
     }
     return 0;
   }
-  return Count(file.object().Read(file, to, request));
+  auto read = file.object().Read(file, to, request);
+  if (read.ok() && read.value() != 0) {
+    notice::Happened(file.inode(), kIN_ACCESS);
+  }
+  return Count(std::move(read));
 }
 
 SysResult WriteFrom(File& file, IoBuffer& from, const IoRequest& request) {
@@ -105,6 +110,7 @@ SysResult TruncateInode(Inode& inode, int64_t size) {
     return Error(Errno::kEFBIG);
   }
   TRY(inode.Truncate(wanted));
+  notice::Happened(inode, kIN_MODIFY);
   return 0;
 }
 
@@ -321,6 +327,7 @@ SysResult SysFallocate(int32_t fd, uint32_t mode, int64_t offset, int64_t size) 
     }
     return Error(done.error());
   }
+  notice::Happened(inode, kIN_MODIFY);
   return 0;
 }
 

@@ -7,6 +7,7 @@
 #include "base/core/scope_exit.h"
 #include "libos/mm/kernel_heap.h"
 #include "libos/vfs/kernel_services.h"
+#include "libos/vfs/notice.h"
 #include "libos/vfs/process_files.h"
 
 namespace nsgx::libos {
@@ -50,6 +51,8 @@ Result<size_t, Errno> WriteFile(File& file, IoBuffer& from, IoRequest request) {
     } else if (written.error() == Errno::kEFBIG && request.size_limit != kMaxFileSize) {
       RaiseOnCurrentThread(kFileSizeSignal);
     }
+  } else if (written.value() != 0) {
+    notice::Happened(file.inode(), kIN_MODIFY);
   }
   return written;
 }
@@ -91,6 +94,7 @@ Result<size_t, Errno> CopyBetweenFiles(CopySide from, CopySide to, size_t size) 
       break;
     }
     done += written.value();
+    notice::Happened(from.file->inode(), kIN_ACCESS);
     if (to.offset != nullptr) {
       *to.offset += written.value();
     }
