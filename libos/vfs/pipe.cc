@@ -39,19 +39,6 @@ class PipeInode final : public AnonymousInode {
 
 }  // namespace
 
-Pipe::~Pipe() {
-  if (ring_ != nullptr) {
-    KernelFreePages(ring_, capacity_ / kPageSize);
-  }
-}
-
-bool Pipe::EnsureRing() {
-  if (ring_ == nullptr) {
-    ring_ = KernelAllocatePages(capacity_ / kPageSize, PageContents::kAny);
-  }
-  return ring_ != nullptr;
-}
-
 void Pipe::AddEnd(File& file) {
   if (file.may_read()) {
     // Poll tells of a hang-up when this differs from the writers' count: always, but for a reader
@@ -105,7 +92,7 @@ void Pipe::OpenEnds() {
 
 size_t Pipe::capacity() const {
   SpinLockGuard guard(lock_);
-  return capacity_;
+  return ring_.capacity();
 }
 
 Result<size_t, Errno> Pipe::SetCapacity(size_t wanted) {
@@ -113,66 +100,23 @@ Result<size_t, Errno> Pipe::SetCapacity(size_t wanted) {
     return Error(Errno::kEPERM);
   }
   const size_t capacity = std::bit_ceil(std::max<size_t>(wanted, kPageSize));
-  std::byte* const fresh = KernelAllocatePages(capacity / kPageSize, PageContents::kAny);
-  if (fresh == nullptr) {
+  ByteRing fresh(capacity);
+  if (!fresh.Ensure()) {
     return Error(Errno::kENOMEM);
   }
-  std::byte* old = fresh;
-  size_t old_capacity = capacity;
-  {
-    SpinLockGuard guard(lock_);
-    if (filled_ <= capacity) {
-      const size_t first = std::min(filled_, capacity_ - begin_);
-      if (filled_ != 0) {
-        std::copy_n(ring_ + begin_, first, fresh);
-        std::copy_n(ring_, filled_ - first, fresh + first);
-      }
-      old = std::exchange(ring_, fresh);
-      old_capacity = std::exchange(capacity_, capacity);
-      begin_ = 0;
-      writers_waiting_.WakeAll();
-      observers_.Notify(kWritable);
-    }
-  }
-  if (old != nullptr) {
-    KernelFreePages(old, old_capacity / kPageSize);
-  }
-  if (old == fresh) {
+  SpinLockGuard guard(lock_);
+  if (ring_.filled() > capacity) {
     return Error(Errno::kEBUSY);
   }
+  ring_.MoveTo(fresh);
+  writers_waiting_.WakeAll();
+  observers_.Notify(kWritable);
   return capacity;
-}
-
-size_t Pipe::Drain(IoBuffer& to) {
-  size_t done = 0;
-  while (filled_ != 0 && to.remaining() != 0 && !to.faulted()) {
-    const size_t step = std::min({filled_, to.remaining(), capacity_ - begin_});
-    const size_t moved = to.Put({ring_ + begin_, step});
-    begin_ += moved;
-    if (begin_ == capacity_) {
-      begin_ = 0;
-    }
-    filled_ -= moved;
-    done += moved;
-  }
-  return done;
-}
-
-size_t Pipe::Fill(IoBuffer& from, size_t size) {
-  size_t done = 0;
-  while (done < size && !from.faulted()) {
-    const size_t end = (begin_ + filled_) % capacity_;
-    const size_t step = std::min({size - done, room(), capacity_ - end});
-    const size_t moved = from.Take({ring_ + end, step});
-    filled_ += moved;
-    done += moved;
-  }
-  return done;
 }
 
 Result<size_t, Errno> Pipe::Read(File&, IoBuffer& to, const IoRequest& request) {
   lock_.Lock();
-  while (filled_ == 0) {
+  while (ring_.filled() == 0) {
     if (writers_ == 0) {
       lock_.Unlock();
       return size_t{0};
@@ -180,13 +124,13 @@ Result<size_t, Errno> Pipe::Read(File&, IoBuffer& to, const IoRequest& request) 
     TRY(SleepOnce(readers_waiting_, lock_, request.wait));
     lock_.Lock();
   }
-  const size_t done = Drain(to);
+  const size_t done = ring_.Drain(to, to.remaining());
   if (done != 0) {
     // A writer may wait for more room than there is now; it goes back to sleep then.
     writers_waiting_.Wake(1);
     observers_.Notify(kWritable);
   }
-  if (filled_ != 0) {
+  if (ring_.filled() != 0) {
     // The wake-up that the writer gave to this thread serves another one too.
     readers_waiting_.Wake(1);
   }
@@ -208,19 +152,19 @@ Result<size_t, Errno> Pipe::Write(File&, IoBuffer& from, const IoRequest& reques
       }
       return Error(Errno::kEPIPE);
     }
-    if (!EnsureRing()) {
+    if (!ring_.Ensure()) {
       lock_.Unlock();
       return Error(Errno::kENOMEM);
     }
-    if (room() >= (done == 0 ? least : 1)) {
-      const size_t moved = Fill(from, std::min(from.remaining(), room()));
+    if (ring_.room() >= (done == 0 ? least : 1)) {
+      const size_t moved = ring_.Fill(from, from.remaining());
       done += moved;
       if (moved != 0) {
         readers_waiting_.Wake(1);
         observers_.Notify(kReadable);
       }
       if (from.remaining() == 0 || from.faulted()) {
-        if (room() != 0) {
+        if (ring_.room() != 0) {
           writers_waiting_.Wake(1);
         }
         lock_.Unlock();
@@ -246,7 +190,7 @@ uint32_t Pipe::Poll(File& file, Observer* observer) {
   }
   uint32_t events = 0;
   if (file.may_read()) {
-    if (filled_ != 0) {
+    if (ring_.filled() != 0) {
       events |= kReadable;
     }
     // Before the first writer of a FIFO has come, nothing has been hung up.
@@ -255,7 +199,7 @@ uint32_t Pipe::Poll(File& file, Observer* observer) {
     }
   }
   if (file.may_write()) {
-    if (room() >= kPIPE_BUF) {
+    if (ring_.room() >= kPIPE_BUF) {
       events |= kWritable;
     }
     if (readers_ == 0) {
@@ -277,42 +221,34 @@ SysResult Pipe::Control(File&, uint32_t request, uint64_t argument) {
   int32_t filled;
   {
     SpinLockGuard guard(lock_);
-    filled = static_cast<int32_t>(filled_);
+    filled = static_cast<int32_t>(ring_.filled());
   }
   TRY(nsgx::libos::Write(UserOut<int32_t>(argument), filled));
   return 0;
 }
 
 void Pipe::Closed(File& file) {
-  std::byte* unused = nullptr;
-  size_t pages = 0;
-  {
-    SpinLockGuard guard(lock_);
-    if (file.may_read()) {
-      CHECK(readers_ != 0);
-      --readers_;
-    }
-    if (file.may_write()) {
-      CHECK(writers_ != 0);
-      --writers_;
-    }
-    if (readers_ == 0) {
-      writers_waiting_.WakeAll();
-      observers_.Notify(kPOLLERR | kWritable);
-    }
-    if (writers_ == 0) {
-      readers_waiting_.WakeAll();
-      observers_.Notify(kPOLLHUP);
-    }
-    if (readers_ == 0 && writers_ == 0) {
-      // What nobody has read is gone. A FIFO may live on.
-      unused = std::exchange(ring_, nullptr);
-      pages = capacity_ / kPageSize;
-      begin_ = filled_ = 0;
-    }
+  ByteRing unread(kDefaultCapacity);  // given back after the lock
+  SpinLockGuard guard(lock_);
+  if (file.may_read()) {
+    CHECK(readers_ != 0);
+    --readers_;
   }
-  if (unused != nullptr) {
-    KernelFreePages(unused, pages);
+  if (file.may_write()) {
+    CHECK(writers_ != 0);
+    --writers_;
+  }
+  if (readers_ == 0) {
+    writers_waiting_.WakeAll();
+    observers_.Notify(kPOLLERR | kWritable);
+  }
+  if (writers_ == 0) {
+    readers_waiting_.WakeAll();
+    observers_.Notify(kPOLLHUP);
+  }
+  if (readers_ == 0 && writers_ == 0) {
+    // What nobody has read is gone. A FIFO may live on.
+    unread.Swap(ring_);
   }
 }
 

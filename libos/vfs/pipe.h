@@ -10,6 +10,7 @@
 #include "base/core/spinlock.h"
 #include "libos/kernel/errno.h"
 #include "libos/kernel/wait.h"
+#include "libos/vfs/byte_ring.h"
 #include "libos/vfs/file.h"
 
 namespace nsgx::libos {
@@ -22,7 +23,7 @@ class Pipe final : public FileObject {
   constexpr Pipe() = default;
   Pipe(const Pipe&) = delete;
   Pipe& operator=(const Pipe&) = delete;
-  ~Pipe();
+  ~Pipe() = default;
 
   // Opens one end or both of a FIFO, by the access mode of `file`; waits for the other end. ENXIO:
   // nobody reads, and not to wait. EINTR.
@@ -43,11 +44,6 @@ class Pipe final : public FileObject {
   void Closed(File& file) override;
 
  private:
-  size_t room() const REQUIRES(lock_) { return capacity_ - filled_; }
-  bool EnsureRing() REQUIRES(lock_);
-  // Copy between ring and program as much as goes; a fault ends it.
-  size_t Drain(IoBuffer& to) REQUIRES(lock_);
-  size_t Fill(IoBuffer& from, size_t size) REQUIRES(lock_);
   void AddEnd(File& file) REQUIRES(lock_);
 
   // Held while the program's memory is copied: mapped files do not want it.
@@ -55,10 +51,7 @@ class Pipe final : public FileObject {
   WaitQueue readers_waiting_ GUARDED_BY(lock_);
   WaitQueue writers_waiting_ GUARDED_BY(lock_);
   ObserverList<> observers_ GUARDED_BY(lock_);
-  std::byte* ring_ GUARDED_BY(lock_) = nullptr;  // made by the first write
-  size_t capacity_ GUARDED_BY(lock_) = kDefaultCapacity;
-  size_t begin_ GUARDED_BY(lock_) = 0;
-  size_t filled_ GUARDED_BY(lock_) = 0;
+  ByteRing ring_ GUARDED_BY(lock_){kDefaultCapacity};
   uint32_t readers_ GUARDED_BY(lock_) = 0;
   uint32_t writers_ GUARDED_BY(lock_) = 0;
   // How often each end has been opened, for those who wait for the other end, which may be gone
