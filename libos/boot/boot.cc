@@ -178,8 +178,19 @@ void LearnProgram(uint64_t stack) {
   while (environment[variables] != nullptr) {
     ++variables;
   }
+  struct AuxiliaryWord {
+    uint64_t type;
+    uint64_t value;
+  };
+  const AuxiliaryWord* const auxiliary =
+      reinterpret_cast<const AuxiliaryWord*>(environment + variables + 1);
+  size_t entries = 0;
+  while (auxiliary[entries++].type != 0) {  // AT_NULL is part of it
+  }
   SetProgram({.arguments = strings(argv, argc),
               .environment = strings(environment, variables),
+              .auxiliary = {reinterpret_cast<const char*>(auxiliary),
+                            entries * sizeof(AuxiliaryWord)},
               .stack = stack});
 }
 

@@ -27,7 +27,8 @@ struct DirectoryEntry {
   uint32_t mode;
 };
 constexpr DirectoryEntry kDirectories[] = {
-    {"dev", 0755}, {"etc", 0755}, {"home", 0755}, {"proc", 0555}, {"root", 0700}, {"tmp", 01777},
+    {"dev", 0755}, {"etc", 0755}, {"home", 0755}, {"proc", 0555},     {"root", 0700},
+    {"run", 0755}, {"var", 0755}, {"tmp", 01777}, {"var/tmp", 01777},
 };
 
 struct TextEntry {
@@ -41,6 +42,7 @@ constexpr TextEntry kConfiguration[] = {
     {"group",
      "root:x:0:\n"
      "nogroup:x:65534:\n"},
+    {"hostname", "enclave\n"},
     {"hosts",
      "127.0.0.1\tlocalhost\n"
      "::1\tlocalhost\n"},
@@ -103,7 +105,11 @@ Result<void, Errno> MountTree() {
   process_files.SetWorkingDirectory(Ref<Inode>::Share(root.root()));
 
   for (const DirectoryEntry& entry : kDirectories) {
-    TRY(root.root().Create(entry.name, {.mode = kS_IFDIR | entry.mode}));
+    const size_t slash = entry.name.find('/');
+    const Ref<Inode> parent = slash == std::string_view::npos
+                                  ? Ref<Inode>::Share(root.root())
+                                  : TRY(ResolveInside(entry.name.substr(0, slash)));
+    TRY(parent->Create(entry.name.substr(slash + 1), {.mode = kS_IFDIR | entry.mode}));
   }
   TRY(FillConfiguration(*TRY(ResolveInside("/etc"))));
   TRY(FillDevices(devices.root()));

@@ -14,15 +14,16 @@ using Names = std::vector<std::string>;
 class RootTest : public FilesTest {};
 
 TEST_F(RootTest, TheTree) {
-  EXPECT_EQ(ListOf("/"), (Names{"dev", "etc", "home", "proc", "root", "tmp"}));
+  EXPECT_EQ(ListOf("/"), (Names{"dev", "etc", "home", "proc", "root", "run", "tmp", "var"}));
   EXPECT_EQ(ListOf("/dev"), (Names{"console", "fd", "full", "null", "random", "shm", "stderr",
                                    "stdin", "stdout", "tty", "urandom", "zero"}));
-  EXPECT_EQ(ListOf("/etc"), (Names{"group", "hosts", "passwd"}));
+  EXPECT_EQ(ListOf("/etc"), (Names{"group", "hostname", "hosts", "passwd"}));
   EXPECT_EQ(Stat("/tmp").stat.st_mode, kS_IFDIR | 01777);
   EXPECT_EQ(Stat("/dev/shm").stat.st_mode, kS_IFDIR | 01777);
   EXPECT_EQ(Stat("/root").stat.st_mode, kS_IFDIR | 0700);
   EXPECT_EQ(Stat("/etc/passwd").stat.st_mode, kS_IFREG | 0644);
-  EXPECT_EQ(Stat("/").stat.st_nlink, 8u);
+  EXPECT_EQ(Stat("/").stat.st_nlink, 10u);
+  EXPECT_EQ(Stat("/var/tmp").stat.st_mode, kS_IFDIR | 01777);
   EXPECT_EQ(ReadWhole("/etc/hosts"), "127.0.0.1\tlocalhost\n::1\tlocalhost\n");
   EXPECT_TRUE(ReadWhole("/etc/passwd").starts_with("root:x:0:0:"));
   EXPECT_EQ(Getcwd().data, "/");

@@ -91,6 +91,19 @@ uint32_t ThreadCount() {
   return thread_count;
 }
 
+int32_t NextThreadId(int32_t after) {
+  int32_t next = 0;
+  SpinLockGuard guard(table_lock);
+  for (ThreadList& list : table) {
+    for (const Thread& thread : list) {
+      if (thread.tid > after && (next == 0 || thread.tid < next)) {
+        next = thread.tid;
+      }
+    }
+  }
+  return next;
+}
+
 void ExitCurrentThread(int32_t status) {
   Thread& self = CurrentThread();
   ReleaseRobustFutexes(self);

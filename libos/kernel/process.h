@@ -13,13 +13,15 @@ namespace nsgx::libos {
 inline constexpr int32_t kProcessId = 1;
 // Of the Linux whose system calls these are.
 inline constexpr std::string_view kKernelRelease = "6.12.0-nsgx";
+inline constexpr std::string_view kHostName = "enclave";
 
 // What the program was started with. Strings lie one behind the other, each with its NUL, on the
 // program's stack, where it may change them.
 struct ProgramFacts {
   std::string_view arguments;
   std::string_view environment;
-  uint64_t stack = 0;  // where it began
+  std::string_view auxiliary;  // the vector, with its end
+  uint64_t stack = 0;          // where it began
 };
 const ProgramFacts& Program();
 // Once, at boot.
@@ -38,6 +40,8 @@ Result<void, Errno> WithThread(int32_t tid,
                                Result<void, Errno> (*found)(Thread& thread, void* context),
                                void* context);
 uint32_t ThreadCount();
+// The lowest number in use that is larger than `after`; 0: none.
+int32_t NextThreadId(int32_t after);
 
 // The current thread is over: robust futexes, clear_child_tid, wake-ups. The last one ends the
 // process with `status`.

@@ -2,6 +2,9 @@
 // What the virtual file system asks of the kernel: libos/vfs/kernel_services.h.
 #include "libos/vfs/kernel_services.h"
 
+#include <algorithm>
+#include <cstring>
+
 #include "libos/kernel/clock.h"
 #include "libos/kernel/cpu.h"
 #include "libos/kernel/panic.h"
@@ -75,6 +78,45 @@ void WriteMappings(TextWriter& out) {
 }
 
 std::string_view KernelRelease() { return kKernelRelease; }
+std::string_view HostName() { return kHostName; }
+
+void WriteAuxiliaryVector(TextWriter& out) { out.Append(Program().auxiliary); }
+
+int32_t NextThread(int32_t after) { return NextThreadId(after); }
+
+void WriteThreadName(TextWriter& out, int32_t thread) {
+  char name[sizeof(Thread::name)] = {};
+  const auto copy = [](Thread& found, void* context) -> Result<void, Errno> {
+    memcpy(context, found.name, sizeof(found.name));
+    return {};
+  };
+  if (WithThread(thread, copy, name).ok()) {
+    const std::string_view text(name, strnlen(name, sizeof(name)));
+    // A thread that has not been named goes by the name of the program.
+    out.Append(text.empty() ? ProgramName() : text);
+  }
+}
+
+uint64_t ThreadCpuTime(int32_t thread) {
+  uint64_t ticks = 0;
+  const auto copy = [](Thread& found, void* context) -> Result<void, Errno> {
+    *static_cast<uint64_t*>(context) =
+        &found == &CurrentThread() ? CurrentCpuTicks() : found.cpu_ticks;
+    return {};
+  };
+  return WithThread(thread, copy, &ticks).ok() ? TicksToNanoseconds(ticks) : 0;
+}
+
+Result<void, Errno> SetThreadName(int32_t thread, std::string_view name) {
+  const auto store = [](Thread& found, void* context) -> Result<void, Errno> {
+    const std::string_view text = *static_cast<const std::string_view*>(context);
+    const size_t size = std::min(text.size(), sizeof(found.name) - 1);
+    memset(found.name, 0, sizeof(found.name));
+    memcpy(found.name, text.data(), size);
+    return {};
+  };
+  return WithThread(thread, store, &name);
+}
 
 std::string_view ProgramName() {
   std::string_view name = Program().arguments;

@@ -9,7 +9,9 @@
 #include "libos/mm/address_space.h"
 #include "libos/mm/kernel_heap.h"
 #include "libos/vfs/credentials.h"
+#include "libos/vfs/kernel_services.h"
 #include "libos/vfs/process_files.h"
+#include "libos/vfs/text_writer.h"
 
 namespace nsgx::libos {
 
@@ -271,6 +273,56 @@ SysResult SysPrlimit64(int32_t pid, uint32_t resource, UserIn<uint64_t> limit,
   return 0;
 }
 
+void about::WriteLimits(TextWriter& out) {
+  struct Description {
+    std::string_view name;
+    std::string_view unit;
+  };
+  static constexpr Description kDescriptions[kLimitCount] = {
+      {"Max cpu time", "seconds"},          {"Max file size", "bytes"},
+      {"Max data size", "bytes"},           {"Max stack size", "bytes"},
+      {"Max core file size", "bytes"},      {"Max resident set", "bytes"},
+      {"Max processes", "processes"},       {"Max open files", "files"},
+      {"Max locked memory", "bytes"},       {"Max address space", "bytes"},
+      {"Max file locks", "locks"},          {"Max pending signals", "signals"},
+      {"Max msgqueue size", "bytes"},       {"Max nice priority", ""},
+      {"Max realtime priority", ""},        {"Max realtime timeout", "us"},
+  };
+  // In columns of fixed width, which programs count on.
+  const auto append = [&out](size_t width, std::string_view text) {
+    out.Append(text);
+    for (size_t i = text.size(); i < width; ++i) {
+      out.Append(" ");
+    }
+  };
+  const auto append_value = [&](uint64_t value) {
+    TextWriter text;
+    if (value == kUnlimited) {
+      text.Append("unlimited");
+    } else {
+      text.AppendDecimal(value);
+    }
+    append(21, text.text());
+  };
+  append(26, "Limit");
+  append(21, "Soft Limit");
+  append(21, "Hard Limit");
+  append(10, "Units");
+  out.Append("\n");
+  for (uint32_t i = 0; i < kLimitCount; ++i) {
+    Limit limit;
+    {
+      SpinLockGuard guard(limit_lock);
+      limit = limits[i];
+    }
+    append(26, kDescriptions[i].name);
+    append_value(limit.soft);
+    append_value(limit.hard);
+    append(10, kDescriptions[i].unit);
+    out.Append("\n");
+  }
+}
+
 SysResult SysGetrlimit(uint32_t resource, UserOut<uint64_t> limit) {
   return SysPrlimit64(0, resource, UserIn<uint64_t>(0), limit);
 }
@@ -286,13 +338,14 @@ SysResult SysUname(UserOut<std::byte> names) {
   constexpr size_t kField = 65;
   struct Names {
     char system[kField] = "Linux";
-    char node[kField] = "enclave";
+    char node[kField] = {};
     char release[kField] = {};
     char version[kField] = "#1 NSGX";
     char machine[kField] = "x86_64";
     char domain[kField] = "(none)";
   };
   Names answer;
+  memcpy(answer.node, kHostName.data(), kHostName.size());
   memcpy(answer.release, kKernelRelease.data(), kKernelRelease.size());
   TRY(CopyToUser(names.address(), std::as_bytes(std::span(&answer, 1))));
   return 0;

@@ -9,6 +9,9 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/core/result.h"
+#include "libos/kernel/errno.h"
+
 namespace nsgx::libos {
 
 class TextWriter;
@@ -42,10 +45,23 @@ void WriteCommandLine(TextWriter& out);
 void WriteEnvironment(TextWriter& out);
 // One line a mapping, in the format of /proc/self/maps.
 void WriteMappings(TextWriter& out);
-// As uname tells it.
+// As uname tells them.
 std::string_view KernelRelease();
+std::string_view HostName();
 // Of the program, as argv[0] or the configuration has it; without slashes.
 std::string_view ProgramName();
+// The kernel's auxiliary vector, as the program found it.
+void WriteAuxiliaryVector(TextWriter& out);
+// A table of the resource limits.
+void WriteLimits(TextWriter& out);
+
+// The lowest number of a thread that is larger than `after`; 0: there is none.
+int32_t NextThread(int32_t after);
+// Without a thread of this number: nothing, 0.
+void WriteThreadName(TextWriter& out, int32_t thread);
+uint64_t ThreadCpuTime(int32_t thread);
+// ESRCH. What is too long is cut.
+Result<void, Errno> SetThreadName(int32_t thread, std::string_view name);
 }  // namespace about
 
 }  // namespace nsgx::libos

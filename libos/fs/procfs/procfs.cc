@@ -10,8 +10,10 @@
 #include "base/core/scope_exit.h"
 #include "libos/fs/procfs/content.h"
 #include "libos/mm/kernel_heap.h"
+#include "libos/vfs/credentials.h"
 #include "libos/vfs/kernel_services.h"
 #include "libos/vfs/path.h"
+#include "libos/vfs/pipe.h"
 #include "libos/vfs/process_files.h"
 
 namespace nsgx::libos {
@@ -19,51 +21,203 @@ namespace {
 
 // What an entry is, besides its name.
 enum class Kind : uint8_t {
-  kRoot,
-  kSelf,         // a link to the process's directory
-  kMountsLink,   // "mounts" in the root
-  kProcess,      // the process's directory
-  kDescriptors,  // "fd"
-  kDescriptor,   // a link in there
   kText,
+  kThreadText,        // in a thread's directory
+  kDirectory,         // with entries that are known beforehand
+  kTasks,             // "task": a directory for each thread
+  kDescriptors,       // "fd": a link for each descriptor
+  kDescriptor,        // one of those
+  kDescriptorInfos,   // "fdinfo": a text for each descriptor
+  kSelf,              // a link to the process's directory
+  kMountsLink,        // "mounts" in the root
   kExecutable,        // a link to where the program would be, if it were a file
   kWorkingDirectory,  // a link
   kRootDirectory,     // a link
 };
 
+struct Directory;
+
 struct Entry {
   std::string_view name;
   Kind kind;
-  void (*write)(TextWriter& out);
+  void (*write)(TextWriter& out) = nullptr;
+  // Null: may only be read.
+  Result<void, Errno> (*store)(std::string_view text) = nullptr;
+  // The same for what is of one thread.
+  void (*write_of)(TextWriter& out, int32_t thread) = nullptr;
+  Result<void, Errno> (*store_of)(std::string_view text, int32_t thread) = nullptr;
+  const Directory* directory = nullptr;
 };
+
+struct Directory {
+  std::string_view name;  // the process's: its number
+  // Of inodes: its own, and that of its first entry. The same for the same thing every time.
+  uint64_t number;
+  uint64_t first_number;
+  std::span<const Entry> entries;
+  const Directory* parent;
+};
+
+constexpr Entry Text(std::string_view name, void (*write)(TextWriter& out),
+                     Result<void, Errno> (*store)(std::string_view text) = nullptr) {
+  Entry entry = {.name = name, .kind = Kind::kText};
+  entry.write = write;
+  entry.store = store;
+  return entry;
+}
+constexpr Entry ThreadText(std::string_view name, void (*write)(TextWriter& out, int32_t thread),
+                           Result<void, Errno> (*store)(std::string_view text,
+                                                        int32_t thread) = nullptr) {
+  Entry entry = {.name = name, .kind = Kind::kThreadText};
+  entry.write_of = write;
+  entry.store_of = store;
+  return entry;
+}
+constexpr Entry Other(std::string_view name, Kind kind) { return {.name = name, .kind = kind}; }
+constexpr Entry Sub(std::string_view name, const Directory& directory) {
+  Entry entry = {.name = name, .kind = Kind::kDirectory};
+  entry.directory = &directory;
+  return entry;
+}
+// A setting that is always the same.
+template <uint64_t kValue>
+constexpr Entry Setting(std::string_view name) {
+  return Text(name, [](TextWriter& out) {
+    out.AppendDecimal(kValue);
+    out.Append("\n");
+  });
+}
+
+constexpr uint64_t kTasksNumber = 12;
+constexpr uint64_t kFirstDescriptor = 0x10'0000;
+constexpr uint64_t kFirstDescriptorInfo = 0x20'0000;
+constexpr uint64_t kFirstThread = 0x1000'0000;
+constexpr uint64_t kNumbersOfThread = 16;
+
+extern const Directory kRoot;
+extern const Directory kProcess;
+extern const Directory kSys;
+extern const Directory kSysFs;
+extern const Directory kSysFsInotify;
+extern const Directory kSysKernel;
+extern const Directory kSysKernelRandom;
+extern const Directory kSysNet;
+extern const Directory kSysNetCore;
+extern const Directory kSysVm;
 
 constexpr Entry kRootEntries[] = {
-    {"cpuinfo", Kind::kText, WriteCpuInfo}, {"meminfo", Kind::kText, WriteMemInfo},
-    {"mounts", Kind::kMountsLink, nullptr}, {"self", Kind::kSelf, nullptr},
-    {"uptime", Kind::kText, WriteUptime},   {"version", Kind::kText, WriteVersion},
+    Text("cpuinfo", WriteCpuInfo),
+    Text("filesystems", WriteFileSystems),
+    Text("loadavg", WriteLoadAverage),
+    Text("meminfo", WriteMemInfo),
+    Other("mounts", Kind::kMountsLink),
+    Other("self", Kind::kSelf),
+    Text("stat", WriteSystemStat),
+    Sub("sys", kSys),
+    Text("uptime", WriteUptime),
+    Text("version", WriteVersion),
 };
-
 constexpr Entry kProcessEntries[] = {
-    {"cmdline", Kind::kText, about::WriteCommandLine},
-    {"comm", Kind::kText, WriteProcessName},
-    {"cwd", Kind::kWorkingDirectory, nullptr},
-    {"environ", Kind::kText, about::WriteEnvironment},
-    {"exe", Kind::kExecutable, nullptr},
-    {"fd", Kind::kDescriptors, nullptr},
-    {"maps", Kind::kText, about::WriteMappings},
-    {"mounts", Kind::kText, WriteMounts},
-    {"root", Kind::kRootDirectory, nullptr},
-    {"stat", Kind::kText, WriteProcessStat},
-    {"statm", Kind::kText, WriteProcessMemory},
-    {"status", Kind::kText, WriteProcessStatus},
+    Text("auxv", about::WriteAuxiliaryVector),
+    Text("cgroup", WriteControlGroup),
+    Text("cmdline", about::WriteCommandLine),
+    Text("comm", WriteProcessName, StoreProcessName),
+    Other("cwd", Kind::kWorkingDirectory),
+    Text("environ", about::WriteEnvironment),
+    Other("exe", Kind::kExecutable),
+    Other("fd", Kind::kDescriptors),
+    Other("fdinfo", Kind::kDescriptorInfos),
+    Text("limits", about::WriteLimits),
+    Text("maps", about::WriteMappings),
+    Text("mountinfo", WriteMountInfo),
+    Text("mounts", WriteMounts),
+    Text("oom_score_adj", WriteOomScoreAdjustment, StoreOomScoreAdjustment),
+    Other("root", Kind::kRootDirectory),
+    Text("stat", WriteProcessStat),
+    Text("statm", WriteProcessMemory),
+    Text("status", WriteProcessStatus),
+    Other("task", Kind::kTasks),
+};
+constexpr Entry kThreadEntries[] = {
+    ThreadText("comm", WriteThreadCommand, StoreThreadCommand),
+    ThreadText("stat", WriteThreadStat),
+    ThreadText("status", WriteThreadStatus),
+};
+static_assert(std::size(kThreadEntries) < kNumbersOfThread);
+constexpr Entry kSysEntries[] = {
+    Sub("fs", kSysFs),
+    Sub("kernel", kSysKernel),
+    Sub("net", kSysNet),
+    Sub("vm", kSysVm),
+};
+constexpr Entry kSysFsEntries[] = {
+    Setting<DescriptorTable::kMaxDescriptors>("file-max"),
+    Text("file-nr", WriteFilesOpen),
+    Sub("inotify", kSysFsInotify),
+    Setting<DescriptorTable::kMaxDescriptors>("nr_open"),
+    Setting<Pipe::kMaxCapacity>("pipe-max-size"),
+};
+constexpr Entry kSysFsInotifyEntries[] = {
+    Setting<16384>("max_queued_events"),
+    // Nothing bounds these but memory.
+    Setting<INT32_MAX>("max_user_instances"),
+    Setting<INT32_MAX>("max_user_watches"),
+};
+constexpr Entry kSysKernelEntries[] = {
+    Text("hostname", WriteHostName),
+    Setting<kMaxGroups>("ngroups_max"),
+    Text("osrelease", WriteKernelRelease),
+    Text("ostype", [](TextWriter& out) { out.Append("Linux\n"); }),
+    Setting<4194304>("pid_max"),
+    Sub("random", kSysKernelRandom),
+    Setting<4194304>("threads-max"),
+};
+constexpr Entry kSysKernelRandomEntries[] = {
+    Text("boot_id", WriteBootId),
+    Setting<256>("entropy_avail"),
+    Setting<256>("poolsize"),
+    Text("uuid", WriteRandomId),
+};
+constexpr Entry kSysNetEntries[] = {Sub("core", kSysNetCore)};
+constexpr Entry kSysNetCoreEntries[] = {Setting<4096>("somaxconn")};
+constexpr Entry kSysVmEntries[] = {
+    Setting<INT32_MAX>("max_map_count"),
+    // Memory is committed when it is touched; nobody counts what has been promised.
+    Setting<1>("overcommit_memory"),
 };
 
-// Numbers of inodes: the same for the same thing every time it is looked up.
-constexpr uint64_t kRootNumber = 1;
-constexpr uint64_t kProcessNumber = 2;
-constexpr uint64_t kFirstRootEntry = 0x100;
-constexpr uint64_t kFirstProcessEntry = 0x200;
-constexpr uint64_t kFirstDescriptor = 0x10000;
+constinit const Directory kRoot = {
+    .name = {}, .number = 1, .first_number = 0x100, .entries = kRootEntries, .parent = &kRoot};
+constinit const Directory kProcess = {
+    .name = {}, .number = 2, .first_number = 0x200, .entries = kProcessEntries, .parent = &kRoot};
+constinit const Directory kSys = {
+    .name = "sys", .number = 3, .first_number = 0x300, .entries = kSysEntries, .parent = &kRoot};
+constinit const Directory kSysFs = {
+    .name = "fs", .number = 4, .first_number = 0x400, .entries = kSysFsEntries, .parent = &kSys};
+constinit const Directory kSysFsInotify = {.name = "inotify",
+                                           .number = 5,
+                                           .first_number = 0x500,
+                                           .entries = kSysFsInotifyEntries,
+                                           .parent = &kSysFs};
+constinit const Directory kSysKernel = {.name = "kernel",
+                                        .number = 6,
+                                        .first_number = 0x600,
+                                        .entries = kSysKernelEntries,
+                                        .parent = &kSys};
+constinit const Directory kSysKernelRandom = {.name = "random",
+                                              .number = 7,
+                                              .first_number = 0x700,
+                                              .entries = kSysKernelRandomEntries,
+                                              .parent = &kSysKernel};
+constinit const Directory kSysNet = {
+    .name = "net", .number = 8, .first_number = 0x800, .entries = kSysNetEntries, .parent = &kSys};
+constinit const Directory kSysNetCore = {.name = "core",
+                                         .number = 9,
+                                         .first_number = 0x900,
+                                         .entries = kSysNetCoreEntries,
+                                         .parent = &kSysNet};
+constinit const Directory kSysVm = {
+    .name = "vm", .number = 10, .first_number = 0xa00, .entries = kSysVmEntries, .parent = &kSys};
 
 class ProcFs final : public FileSystem {
  public:
@@ -142,11 +296,23 @@ Result<Ref<Inode>, Errno> Make(Arguments&&... arguments) {
 
 class ProcText final : public ProcInode {
  public:
-  ProcText(uint64_t number, void (*write)(TextWriter& out))
-      : ProcInode(number, kS_IFREG | 0444, 1), write_(write) {}
+  // `thread`: of a text that is about one.
+  ProcText(uint64_t number, const Entry& entry, int32_t thread)
+      : ProcInode(number, kS_IFREG | (IsWritable(entry) ? 0644u : 0444u), 1),
+        write_(entry.write),
+        store_(entry.store),
+        write_of_(entry.write_of),
+        store_of_(entry.store_of),
+        id_(thread) {}
 
   bool is_seekable() const override { return true; }
   Result<void, Errno> Sync(File&) override { return {}; }
+  Result<void, Errno> Truncate(uint64_t) override {
+    if (store_ == nullptr && store_of_ == nullptr) {
+      return Error(Errno::kEINVAL);
+    }
+    return {};  // what is written replaces the text anyhow
+  }
 
   Result<void, Errno> Open(File& file) override {
     file.attachment = TRY(New<TextWriter>());
@@ -164,7 +330,11 @@ class ProcText final : public ProcInode {
     }
     TextWriter fresh;
     if (offset == 0) {
-      write_(fresh);
+      if (write_ != nullptr) {
+        write_(fresh);
+      } else {
+        write_of_(fresh, id_);
+      }
       if (!fresh.is_complete()) {
         return Error(Errno::kENOMEM);
       }
@@ -185,6 +355,26 @@ class ProcText final : public ProcInode {
     return to.Outcome(done);
   }
 
+  // One write is one value.
+  Result<size_t, Errno> Write(File&, IoBuffer& from, const IoRequest&) override {
+    constexpr size_t kMostText = 64;
+    const size_t size = from.remaining();
+    if (store_ == nullptr && store_of_ == nullptr) {
+      return Error(Errno::kEINVAL);
+    }
+    char text[kMostText];
+    const size_t kept = std::min(size, kMostText);
+    if (from.Take(std::as_writable_bytes(std::span(text, kept))) < kept) {
+      return Error(Errno::kEFAULT);
+    }
+    if (store_ != nullptr) {
+      TRY(store_({text, kept}));
+    } else {
+      TRY(store_of_({text, kept}, id_));
+    }
+    return size;
+  }
+
   Result<int64_t, Errno> Seek(File& file, int64_t offset, uint32_t whence) override {
     if (whence == kSEEK_END) {
       return Error(Errno::kEINVAL);
@@ -201,7 +391,15 @@ class ProcText final : public ProcInode {
   ~ProcText() = default;
   void Destroy() override { Delete(this); }
 
+  static bool IsWritable(const Entry& entry) {
+    return entry.store != nullptr || entry.store_of != nullptr;
+  }
+
   void (*const write_)(TextWriter& out);
+  Result<void, Errno> (*const store_)(std::string_view text);
+  void (*const write_of_)(TextWriter& out, int32_t id);
+  Result<void, Errno> (*const store_of_)(std::string_view text, int32_t id);
+  const int32_t id_;
 };
 
 // ---- links
@@ -348,40 +546,51 @@ class ProcDirectory : public ProcInode {
 uint32_t TypeOf(Kind kind) {
   switch (kind) {
     case Kind::kText:
+    case Kind::kThreadText:
       return kS_IFREG;
-    case Kind::kRoot:
-    case Kind::kProcess:
+    case Kind::kDirectory:
+    case Kind::kTasks:
     case Kind::kDescriptors:
+    case Kind::kDescriptorInfos:
       return kS_IFDIR;
     default:
       return kS_IFLNK;
   }
 }
 
-Result<Ref<Inode>, Errno> MakeEntry(const Entry& entry, uint64_t number);
+Result<Ref<Inode>, Errno> MakeEntry(const Entry& entry, uint64_t number, int32_t thread);
+Result<Ref<Inode>, Errno> MakeDirectory(const Directory& directory);
+
+// Without memory for a directory above, the highest is the best there is.
+Ref<Inode> OrRoot(Result<Ref<Inode>, Errno> directory) {
+  return directory.ok() ? std::move(directory).value() : Ref<Inode>::Share(proc.root());
+}
+
+uint64_t ProcessNumber() { return static_cast<uint64_t>(about::ProcessId()); }
 
 // A directory whose entries are known beforehand.
 class ProcTable final : public ProcDirectory {
  public:
-  ProcTable(bool is_root)  // NOLINT(google-explicit-constructor)
-      : ProcDirectory(is_root ? kRootNumber : kProcessNumber, 0555, 3), is_root_(is_root) {}
+  explicit ProcTable(const Directory& directory)
+      : ProcDirectory(directory.number, 0555, 3), directory_(directory) {}
 
   Result<Ref<Inode>, Errno> Lookup(std::string_view name) override {
-    if (is_root_ && name == SmallNumber(ProcessNumber()).text()) {
-      return Make<ProcTable>(false);
+    if (is_root() && name == SmallNumber(ProcessNumber()).text()) {
+      return MakeDirectory(kProcess);
     }
-    for (size_t i = 0; i < entries().size(); ++i) {
-      if (entries()[i].name == name) {
-        return MakeEntry(entries()[i], first_number() + i);
+    for (size_t i = 0; i < directory_.entries.size(); ++i) {
+      if (directory_.entries[i].name == name) {
+        return MakeEntry(directory_.entries[i], directory_.first_number + i, 0);
       }
     }
     return Error(Errno::kENOENT);
   }
 
-  Ref<Inode> Parent() override { return Ref<Inode>::Share(proc.root()); }
+  Ref<Inode> Parent() override { return OrRoot(MakeDirectory(*directory_.parent)); }
 
   Result<void, Errno> GetPlace(PlaceInParent& out) override {
-    return PlaceAt(out, Parent(), SmallNumber(ProcessNumber()).text());
+    const SmallNumber number(ProcessNumber());
+    return PlaceAt(out, Parent(), &directory_ == &kProcess ? number.text() : directory_.name);
   }
 
  private:
@@ -390,59 +599,148 @@ class ProcTable final : public ProcDirectory {
   ~ProcTable() = default;
   void Destroy() override { Delete(this); }
 
-  static uint64_t ProcessNumber() { return static_cast<uint64_t>(about::ProcessId()); }
-  std::span<const Entry> entries() const {
-    return is_root_ ? std::span<const Entry>(kRootEntries)
-                    : std::span<const Entry>(kProcessEntries);
-  }
-  uint64_t first_number() const { return is_root_ ? kFirstRootEntry : kFirstProcessEntry; }
+  bool is_root() const { return &directory_ == &kRoot; }
 
   uint64_t ReadFrom(uint64_t first, DirectorySink& sink) override {
+    const std::span<const Entry> entries = directory_.entries;
     uint64_t i = first;
-    for (; i < entries().size(); ++i) {
-      const Entry& entry = entries()[i];
-      if (!sink.Add(entry.name, first_number() + i, DirectoryEntryType(TypeOf(entry.kind)),
-                    i + 3)) {
+    for (; i < entries.size(); ++i) {
+      const uint64_t number = entries[i].kind == Kind::kDirectory ? entries[i].directory->number
+                              : entries[i].kind == Kind::kTasks   ? kTasksNumber
+                                                                  : directory_.first_number + i;
+      if (!sink.Add(entries[i].name, number, DirectoryEntryType(TypeOf(entries[i].kind)), i + 3)) {
         return i;
       }
     }
-    if (is_root_ && i == entries().size() &&
-        sink.Add(SmallNumber(ProcessNumber()).text(), kProcessNumber, DirectoryEntryType(kS_IFDIR),
-                 i + 3)) {
+    if (is_root() && i == entries.size() &&
+        sink.Add(SmallNumber(ProcessNumber()).text(), kProcess.number,
+                 DirectoryEntryType(kS_IFDIR), i + 3)) {
       ++i;
     }
     return i;
   }
 
-  const bool is_root_;
+  const Directory& directory_;
 };
 
-// "fd": a link for each open descriptor.
+// "task": a directory for each thread.
+class ProcTasks final : public ProcDirectory {
+ public:
+  ProcTasks() : ProcDirectory(kTasksNumber, 0555, 3) {}
+
+  Result<Ref<Inode>, Errno> Lookup(std::string_view name) override;
+  Ref<Inode> Parent() override { return OrRoot(MakeDirectory(kProcess)); }
+  Result<void, Errno> GetPlace(PlaceInParent& out) override {
+    return PlaceAt(out, Parent(), "task");
+  }
+
+  static uint64_t NumberOf(int32_t thread) {
+    return kFirstThread + static_cast<uint64_t>(thread) * kNumbersOfThread;
+  }
+
+ private:
+  template <typename T>
+  friend void nsgx::libos::Delete(T* object);
+  ~ProcTasks() = default;
+  void Destroy() override { Delete(this); }
+
+  uint64_t ReadFrom(uint64_t first, DirectorySink& sink) override {
+    // The position is the number of the thread before.
+    int32_t before = static_cast<int32_t>(first);
+    while (true) {
+      const int32_t thread = about::NextThread(before);
+      if (thread == 0 ||
+          !sink.Add(SmallNumber(static_cast<uint64_t>(thread)).text(), NumberOf(thread),
+                    DirectoryEntryType(kS_IFDIR), static_cast<uint64_t>(thread) + 2)) {
+        return static_cast<uint64_t>(before);
+      }
+      before = thread;
+    }
+  }
+};
+
+// The directory of one thread.
+class ProcThread final : public ProcDirectory {
+ public:
+  explicit ProcThread(int32_t thread)
+      : ProcDirectory(ProcTasks::NumberOf(thread), 0555, 2), thread_(thread) {}
+
+  Result<Ref<Inode>, Errno> Lookup(std::string_view name) override {
+    for (size_t i = 0; i < std::size(kThreadEntries); ++i) {
+      if (kThreadEntries[i].name == name) {
+        return MakeEntry(kThreadEntries[i], number() + 1 + i, thread_);
+      }
+    }
+    return Error(Errno::kENOENT);
+  }
+  Ref<Inode> Parent() override { return OrRoot(Make<ProcTasks>()); }
+  Result<void, Errno> GetPlace(PlaceInParent& out) override {
+    const SmallNumber number(static_cast<uint64_t>(thread_));
+    return PlaceAt(out, Parent(), number.text());
+  }
+
+ private:
+  template <typename T>
+  friend void nsgx::libos::Delete(T* object);
+  ~ProcThread() = default;
+  void Destroy() override { Delete(this); }
+
+  uint64_t ReadFrom(uint64_t first, DirectorySink& sink) override {
+    uint64_t i = first;
+    for (; i < std::size(kThreadEntries); ++i) {
+      if (!sink.Add(kThreadEntries[i].name, number() + 1 + i, DirectoryEntryType(kS_IFREG),
+                    i + 3)) {
+        break;
+      }
+    }
+    return i;
+  }
+
+  const int32_t thread_;
+};
+
+Result<Ref<Inode>, Errno> ProcTasks::Lookup(std::string_view name) {
+  const auto thread = ParseNumber(name);
+  if (!thread || *thread == 0 || about::NextThread(static_cast<int32_t>(*thread) - 1) !=
+                                     static_cast<int32_t>(*thread)) {
+    return Error(Errno::kENOENT);
+  }
+  return Make<ProcThread>(static_cast<int32_t>(*thread));
+}
+
+// "fd" and "fdinfo": a link, or a text, for each open descriptor.
 class ProcDescriptors final : public ProcDirectory {
  public:
-  explicit ProcDescriptors(uint64_t number) : ProcDirectory(number, 0500, 2) {}
+  ProcDescriptors(uint64_t number, bool has_links)
+      : ProcDirectory(number, has_links ? 0500 : 0555, 2), has_links_(has_links) {}
 
   Result<Ref<Inode>, Errno> Lookup(std::string_view name) override {
     const auto fd = ParseNumber(name);
     if (!fd || !process_files.descriptors.Get(static_cast<int32_t>(*fd))) {
       return Error(Errno::kENOENT);
     }
-    return Make<ProcLink>(kFirstDescriptor + *fd, Kind::kDescriptor, static_cast<int32_t>(*fd));
+    if (has_links_) {
+      return Make<ProcLink>(NumberOf(*fd), Kind::kDescriptor, static_cast<int32_t>(*fd));
+    }
+    return Make<ProcText>(NumberOf(*fd), ThreadText(name, WriteDescriptorInfo),
+                          static_cast<int32_t>(*fd));
   }
 
-  Ref<Inode> Parent() override {
-    // Without memory for it, one level higher is the best there is.
-    auto parent = Make<ProcTable>(false);
-    return parent.ok() ? std::move(parent).value() : Ref<Inode>::Share(proc.root());
-  }
+  Ref<Inode> Parent() override { return OrRoot(MakeDirectory(kProcess)); }
 
-  Result<void, Errno> GetPlace(PlaceInParent& out) override { return PlaceAt(out, Parent(), "fd"); }
+  Result<void, Errno> GetPlace(PlaceInParent& out) override {
+    return PlaceAt(out, Parent(), has_links_ ? "fd" : "fdinfo");
+  }
 
  private:
   template <typename T>
   friend void nsgx::libos::Delete(T* object);
   ~ProcDescriptors() = default;
   void Destroy() override { Delete(this); }
+
+  uint64_t NumberOf(uint64_t fd) const {
+    return (has_links_ ? kFirstDescriptor : kFirstDescriptorInfo) + fd;
+  }
 
   uint64_t ReadFrom(uint64_t first, DirectorySink& sink) override {
     uint64_t number = first;
@@ -452,21 +750,36 @@ class ProcDescriptors final : public ProcDirectory {
         return number;
       }
       number = static_cast<uint64_t>(fd.value());
-      if (!sink.Add(SmallNumber(number).text(), kFirstDescriptor + number,
-                    DirectoryEntryType(kS_IFLNK), number + 3)) {
+      if (!sink.Add(SmallNumber(number).text(), NumberOf(number),
+                    DirectoryEntryType(has_links_ ? kS_IFLNK : kS_IFREG), number + 3)) {
         return number;
       }
       ++number;
     }
   }
+
+  const bool has_links_;
 };
 
-Result<Ref<Inode>, Errno> MakeEntry(const Entry& entry, uint64_t number) {
+Result<Ref<Inode>, Errno> MakeDirectory(const Directory& directory) {
+  if (&directory == &kRoot) {
+    return Ref<Inode>::Share(proc.root());
+  }
+  return Make<ProcTable>(directory);
+}
+
+Result<Ref<Inode>, Errno> MakeEntry(const Entry& entry, uint64_t number, int32_t thread) {
   switch (entry.kind) {
     case Kind::kText:
-      return Make<ProcText>(number, entry.write);
+    case Kind::kThreadText:
+      return Make<ProcText>(number, entry, thread);
+    case Kind::kDirectory:
+      return MakeDirectory(*entry.directory);
+    case Kind::kTasks:
+      return Make<ProcTasks>();
     case Kind::kDescriptors:
-      return Make<ProcDescriptors>(number);
+    case Kind::kDescriptorInfos:
+      return Make<ProcDescriptors>(number, entry.kind == Kind::kDescriptors);
     default:
       return Make<ProcLink>(number, entry.kind);
   }
@@ -477,7 +790,7 @@ Result<Ref<Inode>, Errno> MakeEntry(const Entry& entry, uint64_t number) {
 FileSystem& ProcFileSystem() { return proc; }
 
 Result<void, Errno> InitProcFileSystem() {
-  proc.SetRoot(TRY(Make<ProcTable>(true)));
+  proc.SetRoot(TRY(Make<ProcTable>(kRoot)));
   return {};
 }
 

@@ -20,7 +20,8 @@ class ProcTest : public FilesTest {
 };
 
 TEST_F(ProcTest, TheRoot) {
-  EXPECT_EQ(ListOf("/proc"), (std::vector<std::string>{"1", "cpuinfo", "meminfo", "mounts", "self",
+  EXPECT_EQ(ListOf("/proc"), (std::vector<std::string>{"1", "cpuinfo", "filesystems", "loadavg",
+                                                       "meminfo", "mounts", "self", "stat", "sys",
                                                        "uptime", "version"}));
   EXPECT_EQ(Readlink("/proc/self"), Got("1"));
   EXPECT_EQ(Stat("/proc/self").stat.st_ino, Stat("/proc/1").stat.st_ino);
@@ -35,7 +36,10 @@ TEST_F(ProcTest, TheRoot) {
 TEST_F(ProcTest, Texts) {
   EXPECT_EQ(ReadWhole("/proc/self/cmdline"), std::string("prog\0one\0", 9));
   EXPECT_EQ(ReadWhole("/proc/self/environ"), std::string("A=b\0", 4));
-  EXPECT_EQ(ReadWhole("/proc/self/comm"), "prog\n");
+  EXPECT_EQ(ReadWhole("/proc/self/comm"), "main\n");
+  EXPECT_EQ(ReadWhole("/proc/self/auxv"), std::string("\6\0", 2));
+  EXPECT_EQ(ReadWhole("/proc/self/limits"), "Limit\n");
+  EXPECT_EQ(ReadWhole("/proc/self/cgroup"), "0::/\n");
   EXPECT_TRUE(Contains(ReadWhole("/proc/self/maps"), "10000-20000 r-xp"));
   EXPECT_TRUE(Contains(ReadWhole("/proc/meminfo"), "MemTotal:       262144 kB\n"));
   EXPECT_TRUE(Contains(ReadWhole("/proc/cpuinfo"), "processor\t: 1\n"));
@@ -46,18 +50,73 @@ TEST_F(ProcTest, Texts) {
             "devtmpfs /dev devtmpfs rw,relatime 0 0\n"
             "proc /proc proc rw,relatime 0 0\n");
   const std::string status = ReadWhole("/proc/self/status");
-  EXPECT_TRUE(Contains(status, "Name:\tprog\n"));
+  EXPECT_TRUE(Contains(status, "Name:\tmain\n"));
   EXPECT_TRUE(Contains(status, "Pid:\t1\n"));
   EXPECT_TRUE(Contains(status, "Uid:\t0\t0\t0\t0\n"));
   EXPECT_TRUE(Contains(status, "Threads:\t3\n"));
   EXPECT_TRUE(Contains(status, "VmRSS:\t8192 kB\n"));
   EXPECT_TRUE(Contains(status, "Umask:\t0022\n"));
   const std::string stat = ReadWhole("/proc/self/stat");
-  EXPECT_TRUE(stat.starts_with("1 (prog) R 0 1 1 0 -1 "));
+  EXPECT_TRUE(stat.starts_with("1 (main) R 0 1 1 0 -1 "));
   EXPECT_EQ(std::count(stat.begin(), stat.end(), ' '), 51);
   const std::string uptime = ReadWhole("/proc/uptime");
   EXPECT_TRUE(Contains(uptime, "."));
   EXPECT_EQ(uptime.back(), '\n');
+}
+
+TEST_F(ProcTest, Mounts) {
+  const std::string text = ReadWhole("/proc/self/mountinfo");
+  EXPECT_TRUE(Contains(text, " / / rw,relatime - tmpfs tmpfs rw\n"));
+  EXPECT_TRUE(Contains(text, " / /proc rw,relatime - proc proc rw\n"));
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 3);
+}
+
+TEST_F(ProcTest, Threads) {
+  EXPECT_EQ(ListOf("/proc/self/task"), (std::vector<std::string>{"1", "7"}));
+  EXPECT_EQ(ListOf("/proc/self/task/7"), (std::vector<std::string>{"comm", "stat", "status"}));
+  EXPECT_EQ(Stat("/proc/self/task/2").result, Fails(Errno::kENOENT));
+  EXPECT_EQ(Stat("/proc/self/task/07").result, Fails(Errno::kENOENT));
+  EXPECT_EQ(ReadWhole("/proc/self/task/7/comm"), "worker\n");
+  EXPECT_EQ(Write(Open("/proc/self/task/7/comm", kO_WRONLY), "other"), 5);
+  EXPECT_TRUE(ReadWhole("/proc/self/task/7/stat").starts_with("7 (other) R "));
+  EXPECT_TRUE(Contains(ReadWhole("/proc/self/task/7/status"), "Tgid:\t1\nPid:\t7\n"));
+  Write(Open("/proc/self/task/7/comm", kO_WRONLY), "worker");
+}
+
+TEST_F(ProcTest, Settings) {
+  EXPECT_EQ(ListOf("/proc/sys"), (std::vector<std::string>{"fs", "kernel", "net", "vm"}));
+  EXPECT_EQ(ReadWhole("/proc/sys/kernel/hostname"), "fake\n");
+  EXPECT_EQ(ReadWhole("/proc/sys/kernel/osrelease"), "6.1.0\n");
+  EXPECT_EQ(ReadWhole("/proc/sys/net/core/somaxconn"), "4096\n");
+  EXPECT_EQ(ReadWhole("/proc/sys/fs/file-max"), "1048576\n");
+  const std::string boot_id = ReadWhole("/proc/sys/kernel/random/boot_id");
+  EXPECT_EQ(boot_id.size(), 37u);
+  EXPECT_EQ(boot_id[14], '4');
+  EXPECT_EQ(ReadWhole("/proc/sys/kernel/random/boot_id"), boot_id);
+  EXPECT_NE(ReadWhole("/proc/sys/kernel/random/uuid"), boot_id);
+  EXPECT_EQ(Stat("/proc/sys/kernel").stat.st_ino, Stat("/proc/sys/kernel/random/..").stat.st_ino);
+  const int directory = Open("/proc/sys/kernel/random", kO_RDONLY);
+  ResultOf(SysFchdir(directory));
+  EXPECT_EQ(Getcwd().data, "/proc/sys/kernel/random");
+}
+
+TEST_F(ProcTest, WillingnessToEnd) {
+  const char* const path = "/proc/self/oom_score_adj";
+  EXPECT_EQ(ReadWhole(path), "0\n");
+  EXPECT_EQ(Write(Open(path, kO_WRONLY | kO_TRUNC), "-200\n"), 5);
+  EXPECT_EQ(ReadWhole(path), "-200\n");
+  for (const char* bad : {"1001", "x", "", "-", "99999999999"}) {
+    EXPECT_EQ(Write(Open(path, kO_WRONLY), std::string(bad) + "\n"), Fails(Errno::kEINVAL)) << bad;
+  }
+  EXPECT_EQ(Write(Open(path, kO_WRONLY), "0"), 1);
+}
+
+TEST_F(ProcTest, DescriptorsTellTheirState) {
+  const int file = Open("/tmp/a", kO_CREAT | kO_RDWR | kO_CLOEXEC);
+  Write(file, "12345");
+  const std::string text = ReadWhole("/proc/self/fdinfo/0");
+  EXPECT_TRUE(text.starts_with("pos:\t5\nflags:\t02100002\n")) << text;
+  EXPECT_EQ(Stat("/proc/self/fdinfo/9").result, Fails(Errno::kENOENT));
 }
 
 TEST_F(ProcTest, ATextIsKeptWhileItIsRead) {

@@ -2,6 +2,7 @@
 #include <chrono>
 #include <random>
 #include <span>
+#include <string>
 
 #include "libos/kernel/clock.h"
 #include "libos/kernel/random.h"
@@ -46,6 +47,7 @@ void BlockSignalsUntilReturn(uint64_t mask) { signal_mask = {.was_set = true, .m
 namespace about {
 
 constexpr uint64_t kMemory = uint64_t{256} << 20;
+std::string thread_name = "worker";  // of thread 7
 
 int32_t ProcessId() { return 1; }
 uint32_t ThreadCount() { return 3; }
@@ -59,7 +61,25 @@ void WriteCommandLine(TextWriter& out) { out.Append(std::string_view("prog\0one\
 void WriteEnvironment(TextWriter& out) { out.Append(std::string_view("A=b\0", 4)); }
 void WriteMappings(TextWriter& out) { out.Append("10000-20000 r-xp 00000000 00:00 0 \n"); }
 std::string_view KernelRelease() { return "6.1.0"; }
+std::string_view HostName() { return "fake"; }
 std::string_view ProgramName() { return "prog"; }
+void WriteAuxiliaryVector(TextWriter& out) { out.Append(std::string_view("\6\0", 2)); }
+void WriteLimits(TextWriter& out) { out.Append("Limit\n"); }
+
+int32_t NextThread(int32_t after) { return after < 1 ? 1 : after < 7 ? 7 : 0; }
+void WriteThreadName(TextWriter& out, int32_t thread) {
+  if (thread == 1 || thread == 7) {
+    out.Append(thread == 1 ? "main" : thread_name);
+  }
+}
+uint64_t ThreadCpuTime(int32_t thread) { return thread == 1 ? 1'000'000'000 : 500'000'000; }
+Result<void, Errno> SetThreadName(int32_t thread, std::string_view name) {
+  if (thread != 7) {
+    return Error(Errno::kESRCH);
+  }
+  thread_name = name;
+  return {};
+}
 
 }  // namespace about
 
