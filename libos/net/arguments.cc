@@ -28,7 +28,9 @@ Result<void, Errno> ReadAddress(UserIn<std::byte> from, int32_t size, SocketAddr
     return Error(Errno::kEINVAL);
   }
   out.size = static_cast<size_t>(size);
-  return CopyFromUser(std::span(out.bytes, out.size), from.address());
+  // Without an address there is no memory to look at.
+  return size == 0 ? Result<void, Errno>()
+                   : CopyFromUser(std::span(out.bytes, out.size), from.address());
 }
 
 Result<void, Errno> WriteAddress(UserOut<std::byte> to, UserOut<int32_t> size,

@@ -76,7 +76,9 @@ SysResult SendMessage(const OpenSocket& open, uint64_t address, uint32_t flags) 
     }
     control = static_cast<std::byte*>(many);
   }
-  TRY(CopyFromUser(std::span(control, control_size), message.msg_control));
+  if (control_size != 0) {
+    TRY(CopyFromUser(std::span(control, control_size), message.msg_control));
+  }
 
   IoBuffer from = IoBuffer::ForUserSegments(list.segments());
   return Send(*open.socket, from,
