@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "libos/net/family.h"
 
-#include <span>
+#include "libos/net/unix/unix_socket.h"
 
 namespace nsgx::libos {
 namespace {
@@ -12,8 +12,9 @@ struct SocketFamily {
   Result<SocketPair, Errno> (*make_pair)(int32_t type, int32_t protocol);  // null: has no pairs
 };
 
-// An empty array is no C++, so the list is a span.
-constexpr std::span<const SocketFamily> kFamilies = {};
+constexpr SocketFamily kFamilies[] = {
+    {.domain = kAF_UNIX, .make = MakeUnixSocket, .make_pair = MakeUnixSocketPair},
+};
 
 // EAFNOSUPPORT, EINVAL.
 Result<const SocketFamily*, Errno> FindFamily(int32_t domain, int32_t type) {
