@@ -187,11 +187,11 @@ void LearnProgram(uint64_t stack) {
   size_t entries = 0;
   while (auxiliary[entries++].type != 0) {  // AT_NULL is part of it
   }
-  SetProgram({.arguments = strings(argv, argc),
-              .environment = strings(environment, variables),
-              .auxiliary = {reinterpret_cast<const char*>(auxiliary),
-                            entries * sizeof(AuxiliaryWord)},
-              .stack = stack});
+  SetProgram(
+      {.arguments = strings(argv, argc),
+       .environment = strings(environment, variables),
+       .auxiliary = {reinterpret_cast<const char*>(auxiliary), entries * sizeof(AuxiliaryWord)},
+       .stack = stack});
 }
 
 void RunMain(Thread&) { libos_start_main(main_stack); }

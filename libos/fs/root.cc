@@ -6,6 +6,7 @@
 
 #include "libos/fs/console/console.h"
 #include "libos/fs/devfs/memory_devices.h"
+#include "libos/fs/devfs/pty.h"
 #include "libos/fs/procfs/procfs.h"
 #include "libos/fs/ramfs/ramfs.h"
 #include "libos/mm/kernel_heap.h"
@@ -56,7 +57,7 @@ struct DeviceEntry {
 };
 constexpr DeviceEntry kDevices[] = {
     {"null", 1, 3, 0666},    {"zero", 1, 5, 0666}, {"full", 1, 7, 0666},    {"random", 1, 8, 0666},
-    {"urandom", 1, 9, 0666}, {"tty", 5, 0, 0666},  {"console", 5, 1, 0620},
+    {"urandom", 1, 9, 0666}, {"tty", 5, 0, 0666},  {"console", 5, 1, 0620}, {"ptmx", 5, 2, 0666},
 };
 constexpr TextEntry kDeviceLinks[] = {
     {"fd", "/proc/self/fd"},
@@ -87,6 +88,8 @@ Result<void, Errno> FillDevices(Inode& directory) {
   }
   // Where shm_open and sem_open of the C library keep their files.
   TRY(directory.Create("shm", {.mode = kS_IFDIR | 01777}));
+  // Where the program sides of pseudo-terminals appear.
+  TRY(directory.Create("pts", {.mode = kS_IFDIR | 0755}));
   return {};
 }
 
@@ -117,12 +120,14 @@ Result<void, Errno> MountTree() {
   Mount(*TRY(ResolveInside("/proc")), ProcFileSystem());
   RegisterMemoryDevices();
   RegisterConsoleDevices();
+  RegisterPseudoTerminals(*TRY(ResolveInside("/dev/pts")));
   return {};
 }
 
 void UnmountTree() {
   process_files.Clear();
   UnmountAll();
+  UnregisterPseudoTerminals();
   UnregisterConsoleDevices();
   UnregisterMemoryDevices();
   ClearProcFileSystem();

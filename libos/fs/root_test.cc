@@ -15,8 +15,8 @@ class RootTest : public FilesTest {};
 
 TEST_F(RootTest, TheTree) {
   EXPECT_EQ(ListOf("/"), (Names{"dev", "etc", "home", "proc", "root", "run", "tmp", "var"}));
-  EXPECT_EQ(ListOf("/dev"), (Names{"console", "fd", "full", "null", "random", "shm", "stderr",
-                                   "stdin", "stdout", "tty", "urandom", "zero"}));
+  EXPECT_EQ(ListOf("/dev"), (Names{"console", "fd", "full", "null", "ptmx", "pts", "random", "shm",
+                                   "stderr", "stdin", "stdout", "tty", "urandom", "zero"}));
   EXPECT_EQ(ListOf("/etc"), (Names{"group", "hostname", "hosts", "passwd"}));
   EXPECT_EQ(Stat("/tmp").stat.st_mode, kS_IFDIR | 01777);
   EXPECT_EQ(Stat("/dev/shm").stat.st_mode, kS_IFDIR | 01777);

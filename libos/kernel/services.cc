@@ -26,6 +26,13 @@ void RaiseOnCurrentThread(int32_t signal) {
   static_cast<void>(SendToThread(CurrentThread(), info).ok());
 }
 
+void RaiseOnProcess(int32_t signal) {
+  SignalInfo info = {};
+  info.signal = signal;
+  info.code = kSiKernel;
+  static_cast<void>(SendToProcess(info).ok());
+}
+
 void BlockSignalsUntilReturn(uint64_t mask) { SetBlockedSignalsForCall(SignalSet(mask)); }
 
 namespace about {

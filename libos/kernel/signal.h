@@ -45,8 +45,8 @@ SignalSet PendingSignalSet();
 // Takes one pending signal of `set` out, lowest first; 0: none is pending.
 int32_t TakePendingSignal(SignalSet set, SignalInfo* info);
 
-// Told of every signal that becomes pending, for whichever thread: signalfd. OnSignal is called with
-// locks held: it takes no lock but its own, and wakes threads at most.
+// Told of every signal that becomes pending, for whichever thread: signalfd. OnSignal is called
+// with locks held: it takes no lock but its own, and wakes threads at most.
 class SignalWatcher : public ListNode<> {
  public:
   virtual void OnSignal(int32_t signal) = 0;

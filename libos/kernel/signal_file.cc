@@ -172,8 +172,7 @@ SysResult SysSignalfd4(int32_t fd, UserIn<uint64_t> mask, size_t mask_size, uint
   SignalFile& object = *signals;
   Ref<File> file =
       TRY(File::New(Ref<Inode>(std::move(signals)), object, kO_RDWR | (flags & kO_NONBLOCK)));
-  return int64_t{
-      TRY(process_files.descriptors.Add(std::move(file), 0, (flags & kO_CLOEXEC) != 0))};
+  return int64_t{TRY(process_files.descriptors.Add(std::move(file), 0, (flags & kO_CLOEXEC) != 0))};
 }
 
 SysResult SysSignalfd(int32_t fd, UserIn<uint64_t> mask, size_t mask_size) {

@@ -279,14 +279,14 @@ void about::WriteLimits(TextWriter& out) {
     std::string_view unit;
   };
   static constexpr Description kDescriptions[kLimitCount] = {
-      {"Max cpu time", "seconds"},          {"Max file size", "bytes"},
-      {"Max data size", "bytes"},           {"Max stack size", "bytes"},
-      {"Max core file size", "bytes"},      {"Max resident set", "bytes"},
-      {"Max processes", "processes"},       {"Max open files", "files"},
-      {"Max locked memory", "bytes"},       {"Max address space", "bytes"},
-      {"Max file locks", "locks"},          {"Max pending signals", "signals"},
-      {"Max msgqueue size", "bytes"},       {"Max nice priority", ""},
-      {"Max realtime priority", ""},        {"Max realtime timeout", "us"},
+      {"Max cpu time", "seconds"},     {"Max file size", "bytes"},
+      {"Max data size", "bytes"},      {"Max stack size", "bytes"},
+      {"Max core file size", "bytes"}, {"Max resident set", "bytes"},
+      {"Max processes", "processes"},  {"Max open files", "files"},
+      {"Max locked memory", "bytes"},  {"Max address space", "bytes"},
+      {"Max file locks", "locks"},     {"Max pending signals", "signals"},
+      {"Max msgqueue size", "bytes"},  {"Max nice priority", ""},
+      {"Max realtime priority", ""},   {"Max realtime timeout", "us"},
   };
   // In columns of fixed width, which programs count on.
   const auto append = [&out](size_t width, std::string_view text) {

@@ -193,8 +193,7 @@ SysResult SysTimerfdCreate(int32_t clock, uint32_t flags) {
   TimerFile& object = *timer;
   Ref<File> file =
       TRY(File::New(Ref<Inode>(std::move(timer)), object, kO_RDWR | (flags & kO_NONBLOCK)));
-  return int64_t{
-      TRY(process_files.descriptors.Add(std::move(file), 0, (flags & kO_CLOEXEC) != 0))};
+  return int64_t{TRY(process_files.descriptors.Add(std::move(file), 0, (flags & kO_CLOEXEC) != 0))};
 }
 
 SysResult SysTimerfdSettime(int32_t fd, uint32_t flags, UserIn<KernelTimespec> value,
@@ -213,9 +212,9 @@ SysResult SysTimerfdSettime(int32_t fd, uint32_t flags, UserIn<KernelTimespec> v
     const uint64_t wall_now = WallClockNow();
     const uint64_t now = MonotonicNow();
     // One that has passed keeps its place, so that the expirations since then count.
-    deadline = first >= wall_now         ? DeadlineAfter(first - wall_now)
+    deadline = first >= wall_now        ? DeadlineAfter(first - wall_now)
                : wall_now - first < now ? now - (wall_now - first)
-                                         : 1;
+                                        : 1;
   } else if (first != 0) {
     deadline = first;
   }

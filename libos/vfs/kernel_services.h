@@ -20,6 +20,8 @@ class TextWriter;
 inline constexpr int32_t kBrokenPipeSignal = 13;  // SIGPIPE
 inline constexpr int32_t kFileSizeSignal = 25;    // SIGXFSZ
 void RaiseOnCurrentThread(int32_t signal);
+// Sends `signal` to the process, as a terminal does.
+void RaiseOnProcess(int32_t signal);
 
 // Replaces the current thread's blocked signals, bit n - 1 for signal n, until it is on its way
 // back to the program: signals that the old mask blocks and `mask` does not are delivered first,

@@ -151,12 +151,11 @@ class Notifier final : public AnonymousInode {
 void Notifier::Queue(int32_t watch, uint32_t events, uint32_t cookie, std::string_view name) {
   SpinLockGuard guard(lock_);
   const Notice* const last = queue_.Back();
-  if (has_overflowed_ || (last != nullptr && (events & kIN_IGNORED) == 0 &&
-                          last->Is(watch, events, name))) {
+  if (has_overflowed_ ||
+      (last != nullptr && (events & kIN_IGNORED) == 0 && last->Is(watch, events, name))) {
     return;
   }
-  Notice* const notice =
-      queued_ < kMaxQueued ? Notice::New(watch, events, cookie, name) : nullptr;
+  Notice* const notice = queued_ < kMaxQueued ? Notice::New(watch, events, cookie, name) : nullptr;
   if (notice == nullptr) {
     has_overflowed_ = true;
   } else {
@@ -271,8 +270,8 @@ void Detach(Watch& watch, Unused& unused) REQUIRES(watch_lock) {
 }
 
 // Tells those who watch `inode` itself.
-void Deliver(Inode& inode, uint32_t events, uint32_t cookie, std::string_view name,
-             Unused& unused) REQUIRES(watch_lock) {
+void Deliver(Inode& inode, uint32_t events, uint32_t cookie, std::string_view name, Unused& unused)
+    REQUIRES(watch_lock) {
   InodeWatches* const of_inode = inode.watches.load(std::memory_order_relaxed);
   if (of_inode == nullptr) {
     return;
@@ -392,8 +391,7 @@ Result<int32_t, Errno> AddWatch(Notifier& notifier, Ref<Inode> inode, uint32_t e
 Result<void, Errno> RemoveWatch(Notifier& notifier, int32_t number) {
   Unused unused;
   SpinLockGuard guard(watch_lock);
-  Watch* const watch =
-      number <= 0 ? nullptr : notifier.watches.Find(static_cast<uint64_t>(number));
+  Watch* const watch = number <= 0 ? nullptr : notifier.watches.Find(static_cast<uint64_t>(number));
   if (watch == nullptr) {
     return Error(Errno::kEINVAL);
   }

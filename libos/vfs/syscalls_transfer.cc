@@ -182,7 +182,12 @@ SysResult SysPreadv2(int32_t fd, UserIn<LinuxIovec> segments, int32_t count, int
 SysResult SysPwritev2(int32_t fd, UserIn<LinuxIovec> segments, int32_t count, int64_t offset,
                       uint64_t, uint32_t flags) {
   const Ref<File> file = TRY(GetWritable(fd));
-  return WriteVector(*file, segments, count, TRY(AtWithFlags(*file, offset, flags)));
+  const int64_t written =
+      TRY(WriteVector(*file, segments, count, TRY(AtWithFlags(*file, offset, flags))));
+  if ((flags & (kRWF_DSYNC | kRWF_SYNC)) != 0 && written != 0) {
+    TRY(file->object().Sync(*file));
+  }
+  return written;
 }
 
 SysResult SysSendfile(int32_t out, int32_t in, UserOut<int64_t> offset, size_t size) {

@@ -7,6 +7,8 @@
 
 #include "base/core/addr.h"
 #include "base/core/scope_exit.h"
+#include "libos/fs/devfs/line_editor.h"
+#include "libos/fs/devfs/pty.h"
 #include "libos/kernel/user_memory.h"
 #include "libos/mm/kernel_heap.h"
 #include "libos/vfs/anonymous.h"
@@ -257,16 +259,6 @@ void ConsoleObject::Unobserve(File& file, Observer& observer) {
 
 namespace {
 
-// What a terminal is set to that nobody has touched: lines are edited and echoed by it. The host's
-// terminal may differ.
-constexpr LinuxTermios kCookedTerminal = {
-    .c_iflag = 0x500,   // ICRNL | IXON
-    .c_oflag = 0x5,     // OPOST | ONLCR
-    .c_cflag = 0xbf,    // B38400 | CS8 | CREAD
-    .c_lflag = 0x8a3b,  // ISIG | ICANON | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE | IEXTEN
-    .c_line = 0,
-    .c_cc = {3, 28, 127, 21, 4, 0, 1, 0, 17, 19, 26, 0, 18, 15, 23, 22, 0, 0, 0}};
-
 constexpr uint64_t kTerminalDevice = MakeDevice(5, 0);
 constexpr uint64_t kConsoleDevice = MakeDevice(5, 1);
 constexpr std::string_view kConsolePath = "/dev/console";
@@ -292,7 +284,13 @@ class ConsoleDevice final : public Device {
  public:
   constexpr explicit ConsoleDevice(uint64_t number) : Device(number) {}
 
-  Result<FileObject*, Errno> OpenObject(File&) override {
+  Result<FileObject*, Errno> OpenObject(File& file) override {
+    if (number() == kTerminalDevice) {
+      FileObject* const own = TRY(OpenControllingTerminal(file));
+      if (own != nullptr) {
+        return own;
+      }
+    }
     if (number() == kTerminalDevice && !IsTerminal(host::Stream::kIn) &&
         !IsTerminal(host::Stream::kOut)) {
       return Error(Errno::kENXIO);
@@ -350,6 +348,7 @@ SysResult ConsoleObject::Control(File& file, uint32_t request, uint64_t argument
     }
     case kTCGETS:
       TRY(TerminalInfo(stream));
+      // The host's terminal may differ.
       TRY(nsgx::libos::Write(UserOut<LinuxTermios>(argument), kCookedTerminal));
       return 0;
     case kFIONREAD: {

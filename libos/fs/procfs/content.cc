@@ -329,9 +329,7 @@ void WriteStat(TextWriter& out, int32_t thread, uint64_t cpu_time) {
 
 }  // namespace
 
-void WriteProcessStat(TextWriter& out) {
-  WriteStat(out, about::ProcessId(), about::CpuTime());
-}
+void WriteProcessStat(TextWriter& out) { WriteStat(out, about::ProcessId(), about::CpuTime()); }
 
 void WriteThreadStat(TextWriter& out, int32_t thread) {
   WriteStat(out, thread, about::ThreadCpuTime(thread));
@@ -356,8 +354,7 @@ void WriteDescriptorInfo(TextWriter& out, int32_t fd) {
   out.Append("pos:\t");
   out.AppendDecimal(position.ok() ? static_cast<uint64_t>(position.value()) : 0);
   out.Append("\nflags:\t0");
-  out.AppendOctal(file->flags() |
-                  (close_on_exec.ok() && close_on_exec.value() ? kO_CLOEXEC : 0));
+  out.AppendOctal(file->flags() | (close_on_exec.ok() && close_on_exec.value() ? kO_CLOEXEC : 0));
   out.Append("\nmnt_id:\t");
   out.AppendDecimal(file->inode().file_system().device());
   out.Append("\nino:\t");

@@ -106,16 +106,11 @@ extern const Directory kSysNetCore;
 extern const Directory kSysVm;
 
 constexpr Entry kRootEntries[] = {
-    Text("cpuinfo", WriteCpuInfo),
-    Text("filesystems", WriteFileSystems),
-    Text("loadavg", WriteLoadAverage),
-    Text("meminfo", WriteMemInfo),
-    Other("mounts", Kind::kMountsLink),
-    Other("self", Kind::kSelf),
-    Text("stat", WriteSystemStat),
-    Sub("sys", kSys),
-    Text("uptime", WriteUptime),
-    Text("version", WriteVersion),
+    Text("cpuinfo", WriteCpuInfo),      Text("filesystems", WriteFileSystems),
+    Text("loadavg", WriteLoadAverage),  Text("meminfo", WriteMemInfo),
+    Other("mounts", Kind::kMountsLink), Other("self", Kind::kSelf),
+    Text("stat", WriteSystemStat),      Sub("sys", kSys),
+    Text("uptime", WriteUptime),        Text("version", WriteVersion),
 };
 constexpr Entry kProcessEntries[] = {
     Text("auxv", about::WriteAuxiliaryVector),
@@ -613,8 +608,8 @@ class ProcTable final : public ProcDirectory {
       }
     }
     if (is_root() && i == entries.size() &&
-        sink.Add(SmallNumber(ProcessNumber()).text(), kProcess.number,
-                 DirectoryEntryType(kS_IFDIR), i + 3)) {
+        sink.Add(SmallNumber(ProcessNumber()).text(), kProcess.number, DirectoryEntryType(kS_IFDIR),
+                 i + 3)) {
       ++i;
     }
     return i;
@@ -701,8 +696,8 @@ class ProcThread final : public ProcDirectory {
 
 Result<Ref<Inode>, Errno> ProcTasks::Lookup(std::string_view name) {
   const auto thread = ParseNumber(name);
-  if (!thread || *thread == 0 || about::NextThread(static_cast<int32_t>(*thread) - 1) !=
-                                     static_cast<int32_t>(*thread)) {
+  if (!thread || *thread == 0 ||
+      about::NextThread(static_cast<int32_t>(*thread) - 1) != static_cast<int32_t>(*thread)) {
     return Error(Errno::kENOENT);
   }
   return Make<ProcThread>(static_cast<int32_t>(*thread));

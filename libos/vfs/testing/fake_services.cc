@@ -42,6 +42,8 @@ void RaiseOnCurrentThread(int32_t signal) {
   raised.last = signal;
 }
 
+void RaiseOnProcess(int32_t signal) { RaiseOnCurrentThread(signal); }
+
 void BlockSignalsUntilReturn(uint64_t mask) { signal_mask = {.was_set = true, .mask = mask}; }
 
 namespace about {

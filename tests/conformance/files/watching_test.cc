@@ -108,8 +108,8 @@ class Watching : public InFolder {
 TEST_F(Watching, FilesOfADirectory) {
   EXPECT_EQ(Watch(".", IN_ALL_EVENTS), 1);
   Put("file");
-  EXPECT_EQ(Read(), (Told{".: CREATE file", ".: OPEN file", ".: MODIFY file",
-                          ".: CLOSE_WRITE file"}));
+  EXPECT_EQ(Read(),
+            (Told{".: CREATE file", ".: OPEN file", ".: MODIFY file", ".: CLOSE_WRITE file"}));
   char byte;
   const int fd = open("file", O_RDONLY);
   EXPECT_EQ(read(fd, &byte, 1), 1);
@@ -315,8 +315,7 @@ TEST_F(Watching, ReadingADirectoryAndTimes) {
   while (readdir(directory) != nullptr) {
   }
   closedir(directory);
-  EXPECT_EQ(Read(),
-            (Told{"sub: OPEN|ISDIR", "sub: ACCESS|ISDIR", "sub: CLOSE_NOWRITE|ISDIR"}));
+  EXPECT_EQ(Read(), (Told{"sub: OPEN|ISDIR", "sub: ACCESS|ISDIR", "sub: CLOSE_NOWRITE|ISDIR"}));
   timespec times[2] = {{.tv_sec = 5, .tv_nsec = 0}, {.tv_sec = 0, .tv_nsec = UTIME_OMIT}};
   utimensat(AT_FDCWD, "sub/file", times, 0);
   times[0] = {.tv_sec = 0, .tv_nsec = UTIME_OMIT};
