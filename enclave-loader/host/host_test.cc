@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -19,8 +21,10 @@
 #include <vector>
 
 #include "enclave-loader/host/fake_device.h"
+#include "enclave-loader/host/name_servers.h"
 #include "enclave-loader/host/parking.h"
 #include "enclave-loader/host/server.h"
+#include "enclave-loader/host/sockets.h"
 #include "enclave-loader/host/streams.h"
 
 namespace nsgx::loader {
@@ -149,9 +153,100 @@ TEST_F(HostServerTest, WaitHonoursDeadlinesAndWakeUps) {
   server.Wake(0);
   server.Idle(0, ~uint64_t{0});
   server.Wake(77);  // no such slot: nothing happens
-  const shim::WaitRecord unknown = {.stream = 9, .for_write = 0};
+  const shim::WaitRecord unknown = {.source = 9, .events = POLLIN};
   std::memcpy(device.window(0).data(), &unknown, sizeof unknown);
-  EXPECT_EQ(Ask(HostCall::kWait, {1, device.now, 0, 0}), 0);
+  EXPECT_EQ(Ask(HostCall::kWait, {1, 1, device.now, 0}), 0);
+}
+
+TEST_F(HostServerTest, SocketsAreKnownByTheEnclavesNumbers) {
+  std::byte* const window = device.window(0).data();
+  const auto put = [&](const auto& object) { std::memcpy(window, &object, sizeof object); };
+  EXPECT_EQ(Ask(HostCall::kSocketListen, {5, 1, 0, 0}), -EBADF);
+  ASSERT_EQ(Ask(HostCall::kSocketCreate, {5, 0, 0, 0}), 0);
+  EXPECT_EQ(Ask(HostCall::kSocketCreate, {5, 0, 0, 0}), -EBUSY);
+  EXPECT_EQ(Ask(HostCall::kSocketCreate, {65536, 0, 0, 0}), -EINVAL);
+  EXPECT_EQ(Ask(HostCall::kSocketCreate, {6, 4, 0, 0}), -EINVAL);
+
+  // Nothing but addresses of the Internet reaches the system.
+  sockaddr_in address = {};
+  address.sin_family = AF_UNIX;
+  put(address);
+  EXPECT_EQ(Ask(HostCall::kSocketBind, {5, sizeof address, 0, 0}), -EINVAL);
+  EXPECT_EQ(Ask(HostCall::kSocketConnect, {5, sizeof address, 0, 0}), -EINVAL);
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  put(address);
+  EXPECT_EQ(Ask(HostCall::kSocketBind, {5, 15, 0, 0}), -EINVAL);
+  ASSERT_EQ(Ask(HostCall::kSocketBind, {5, sizeof address, 0, 0}), 0);
+  ASSERT_EQ(Ask(HostCall::kSocketListen, {5, 4, 0, 0}), 0);
+  ASSERT_EQ(Ask(HostCall::kSocketName, {5, 0, 28, 0}), static_cast<int64_t>(sizeof address));
+
+  EXPECT_EQ(Ask(HostCall::kSocketAccept, {5, 7, 36, 0}), -EAGAIN);
+  EXPECT_EQ(Ask(HostCall::kSocketAccept, {5, 7, 35, 0}), -EINVAL);
+  EXPECT_EQ(Ask(HostCall::kSocketAccept, {5, 5, 36, 0}), -EBUSY);
+  EXPECT_EQ(Ask(HostCall::kSocketAccept, {8, 7, 36, 0}), -EBADF);
+  ASSERT_EQ(Ask(HostCall::kSocketName, {5, 0, 28, 0}), static_cast<int64_t>(sizeof address));
+  ASSERT_EQ(Ask(HostCall::kSocketCreate, {6, 0, 0, 0}), 0);
+  // The name of the listener is in the window.
+  ASSERT_EQ(Ask(HostCall::kSocketName, {5, 0, 28, 0}), static_cast<int64_t>(sizeof address));
+  ASSERT_EQ(Ask(HostCall::kSocketConnect, {6, sizeof address, 0, 0}), -EINPROGRESS);
+  bool is_told = false;
+  for (int i = 0; i < 100 && !is_told; ++i) {
+    device.now = 1000;
+    const int64_t count = Ask(HostCall::kWait, {0, 16, 2'000'000'000, 0});
+    std::array<shim::WaitRecord, 16> records;
+    std::memcpy(records.data(), window, sizeof records);
+    for (int64_t j = 0; j < count; ++j) {
+      is_told = is_told || (records[static_cast<size_t>(j)].source == shim::kSocketSource + 5 &&
+                            (records[static_cast<size_t>(j)].events & POLLIN) != 0);
+    }
+  }
+  EXPECT_TRUE(is_told);
+  ASSERT_EQ(Ask(HostCall::kSocketAccept, {5, 7, 36, 0}), 24);
+  std::memcpy(window, "hello", 5);
+  ASSERT_EQ(Ask(HostCall::kSocketSend, {6, 0, 5, 0}), 5);
+  ASSERT_EQ(Ask(HostCall::kSocketReceive, {7, 0, 100, 0}), 5);
+  EXPECT_EQ(Ask(HostCall::kSocketReceive, {7, 0, 100, 0}), -EAGAIN);
+  EXPECT_EQ(Ask(HostCall::kSocketPoll, {7, 0, 0, 0}), POLLOUT);
+  EXPECT_EQ(Ask(HostCall::kSocketClose, {7, 0, 0, 0}), 0);
+  EXPECT_EQ(Ask(HostCall::kSocketClose, {7, 0, 0, 0}), -EBADF);
+  EXPECT_EQ(Ask(HostCall::kSocketReceive, {6, 0, 100, 0}), 0);
+  EXPECT_EQ(Ask(HostCall::kSocketSetOption, {6, 0, 1, 0}), -ENOPROTOOPT) << "SO_ERROR is read only";
+  EXPECT_EQ(Ask(HostCall::kSocketSetOption, {6, 30, 1, 0}), -EINVAL) << "no such option";
+}
+
+// A number that is closed on one thread while others use it never becomes somebody else's socket in
+// the middle of a call.
+TEST(SocketsTest, ClosingAndUsingAtOnce) {
+  Sockets sockets;
+  std::atomic<bool> is_over = false;
+  std::thread user([&] {
+    std::array<std::byte, 16> out;
+    while (!is_over) {
+      const int64_t result = sockets.Receive(1, false, out);
+      EXPECT_TRUE(result == -EBADF || result == -ENOTCONN) << result;
+    }
+  });
+  for (int i = 0; i < 2000; ++i) {
+    int64_t made;
+    while ((made = sockets.Create(1, 0)) == -EBUSY) {
+    }
+    ASSERT_EQ(made, 0);
+    ASSERT_EQ(sockets.Close(1, false), 0);
+  }
+  is_over = true;
+  user.join();
+}
+
+TEST(NameServersTest, OnlyAddressesAreTaken) {
+  const auto servers = ParseNameServers(
+      "# nameserver 1.1.1.1\nsearch example.org\nnameserver 192.0.2.1\nnameserver 2001:db8::1 \n"
+      "nameserver not-an-address\nnameserver\n  nameserver 192.0.2.2 # second\n");
+  ASSERT_EQ(servers.size(), 3u);
+  EXPECT_EQ(servers[0].family, uint32_t{AF_INET});
+  EXPECT_EQ(servers[0].address[3], 1);
+  EXPECT_EQ(servers[1].family, uint32_t{AF_INET6});
+  EXPECT_EQ(servers[2].address[3], 2);
 }
 
 // ---- streams, with descriptors 0 and 1 exchanged for pipes -------------------------------------

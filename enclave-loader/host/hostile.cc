@@ -105,9 +105,9 @@ Lies LiesAbout(const HostCallInfo& call) {
   switch (call.reply.kind) {
     case HostCallReply::Kind::kCount:
       lies |= Bit(Lie::kShort) | Bit(Lie::kLong);
-      break;
-    case HostCallReply::Kind::kBitsBelow:
-      lies |= Bit(Lie::kLong) | Bit(Lie::kSpuriousWake) | Bit(Lie::kLostWake);
+      if (call.number == static_cast<uint32_t>(shim::HostCall::kWait)) {
+        lies |= Bit(Lie::kSpuriousWake) | Bit(Lie::kLostWake);
+      }
       break;
     case HostCallReply::Kind::kNumber:
       lies |= Bit(Lie::kTimeBack);
@@ -142,8 +142,6 @@ int64_t IllegalReply(Lie lie, const HostCallInfo& call, const HostCallValues& va
   switch (call.reply.kind) {
     case HostCallReply::Kind::kCount:
       return static_cast<int64_t>(bound + distance);
-    case HostCallReply::Kind::kBitsBelow:
-      return int64_t{1} << (bound + distance % (63 - bound));
     case HostCallReply::Kind::kBits: {
       uint64_t bit = distance % 63;
       while ((call.reply.mask >> bit & 1) != 0) {
@@ -237,8 +235,9 @@ int64_t HostileHost::AnswerWith(Lie lie, uint32_t slot, const Exit& exit,
       Sleep(Random(slot) % kLongestDelay);
       return reply;
     case Lie::kSpuriousWake:
-      return static_cast<int64_t>(Random(slot) &
-                                  ((uint64_t{1} << exit.arguments[call.reply.index]) - 1));
+      // The records of what is waited for lie there as if they told what is ready.
+      return static_cast<int64_t>(Random(slot) %
+                                  (std::min(exit.arguments[0], exit.arguments[1]) + 1));
     case Lie::kLostWake:
       Sleep(kLongestSleep);
       return 0;

@@ -31,7 +31,7 @@ class ParkingPlace {
 
   // The same, and returns as well when one of `streams` is ready; fills in their `revents`. At most
   // kMaxStreams.
-  static constexpr size_t kMaxStreams = 32;
+  static constexpr size_t kMaxStreams = 33;
   void SleepOrReady(std::span<pollfd> streams, uint64_t nanoseconds);
 
   void Wake();

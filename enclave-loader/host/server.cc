@@ -8,6 +8,8 @@
 #include <array>
 #include <cstring>
 
+#include "enclave-loader/host/name_servers.h"
+
 namespace nsgx::loader {
 namespace {
 
@@ -66,7 +68,7 @@ int64_t HostServer::Answer(uint32_t slot, const Exit& exit) {
     case HostCall::kStreamQuery:
       return StreamQueryReply(streams_.Query(static_cast<uint32_t>(values[0])));
     case HostCall::kWait:
-      return Wait(slot, data(0), values[1]);
+      return Wait(slot, data(0), data(1), values[2]);
     case HostCall::kStartVcpu:
       if (values[0] >= places_.size()) {
         return -EINVAL;
@@ -86,44 +88,110 @@ int64_t HostServer::Answer(uint32_t slot, const Exit& exit) {
     }
     case HostCall::kCertificateChain:
       return CertificateChain(values[0], data(1));
+    case HostCall::kNameServers:
+      return NameServers(data(0));
     default:
-      return AnswerFileCall(*call, values, window);
+      return AnswerWithData(*call, values, window);
   }
 }
 
-int64_t HostServer::AnswerFileCall(const HostCallInfo& call, const shim::HostCallValues& values,
+int64_t HostServer::AnswerWithData(const HostCallInfo& call, const shim::HostCallValues& values,
                                    std::span<std::byte> window) {
   std::span<const std::byte> data;
   std::span<std::byte> room;
+  std::span<std::byte> either;
   for (size_t i = 0; i < values.size(); ++i) {
     const size_t size = static_cast<size_t>(values[i] * call.arguments[i].unit);
     if (call.arguments[i].kind == shim::HostCallArgument::Kind::kDataOut) {
-      data = window.first(size);
+      data = either = window.first(size);
     } else if (call.arguments[i].kind == shim::HostCallArgument::Kind::kDataIn) {
-      room = window.first(size);
+      room = either = window.first(size);
     }
   }
-  return KnownErrorsOnly(call,
-                         files_.Answer(static_cast<HostCall>(call.number), values, data, room));
+  const HostCall number = static_cast<HostCall>(call.number);
+  const bool is_of_sockets = number >= HostCall::kSocketCreate && number <= HostCall::kSocketPoll;
+  return KnownErrorsOnly(call, is_of_sockets ? AnswerSocket(number, values, either)
+                                             : files_.Answer(number, values, data, room));
 }
 
-int64_t HostServer::Wait(uint32_t slot, std::span<const std::byte> records, uint64_t deadline) {
+int64_t HostServer::AnswerSocket(HostCall call, const shim::HostCallValues& values,
+                                 std::span<std::byte> data) {
+  const uint32_t socket = static_cast<uint32_t>(values[0]);
+  switch (call) {
+    case HostCall::kSocketCreate:
+      return sockets_.Create(socket, values[1]);
+    case HostCall::kSocketClose:
+      return sockets_.Close(socket, values[1] != 0);
+    case HostCall::kSocketBind:
+      return sockets_.Bind(socket, data);
+    case HostCall::kSocketConnect:
+      return sockets_.Connect(socket, data);
+    case HostCall::kSocketListen:
+      return sockets_.Listen(socket, static_cast<uint32_t>(values[1]));
+    case HostCall::kSocketAccept:
+      return sockets_.Accept(socket, static_cast<uint32_t>(values[1]), data);
+    case HostCall::kSocketSend:
+      return sockets_.Send(socket, values[1] != 0, data);
+    case HostCall::kSocketSendTo:
+      return sockets_.SendTo(socket, data);
+    case HostCall::kSocketReceive:
+      return sockets_.Receive(socket, values[1] != 0, data);
+    case HostCall::kSocketReceiveFrom:
+      return sockets_.ReceiveFrom(socket, values[1] != 0, data);
+    case HostCall::kSocketShutdown:
+      return sockets_.Shutdown(socket, static_cast<uint32_t>(values[1]));
+    case HostCall::kSocketName:
+      return sockets_.Name(socket, values[1] != 0, data);
+    case HostCall::kSocketSetOption:
+      return sockets_.SetOption(socket, static_cast<shim::SocketOption>(values[1]), values[2]);
+    case HostCall::kSocketGetOption:
+      return sockets_.GetOption(socket, static_cast<shim::SocketOption>(values[1]));
+    case HostCall::kSocketJoin:
+      return sockets_.Join(socket, values[1] != 0, data);
+    case HostCall::kSocketPoll:
+      return sockets_.Poll(socket);
+    default:
+      return -EINVAL;
+  }
+}
+
+int64_t HostServer::Wait(uint32_t slot, std::span<const std::byte> records,
+                         std::span<std::byte> out, uint64_t deadline) {
   std::array<pollfd, ParkingPlace::kMaxStreams> fds;
   size_t count = 0;
   for (; count < records.size() / sizeof(shim::WaitRecord); ++count) {
     shim::WaitRecord record;
     std::memcpy(&record, &records[count * sizeof record], sizeof record);
     // A stream that does not exist is never ready, as poll() has it for negative descriptors.
-    fds[count] = {.fd = record.stream < kStreamCount ? static_cast<int>(record.stream) : -1,
-                  .events = record.for_write != 0 ? short{POLLOUT} : short{POLLIN},
+    fds[count] = {.fd = record.source < kStreamCount ? static_cast<int>(record.source) : -1,
+                  .events = static_cast<short>(record.events & (POLLIN | POLLOUT)),
                   .revents = 0};
   }
-  places_[slot].SleepOrReady(std::span(fds.data(), count), NanosecondsUntil(deadline));
-  int64_t ready = 0;
-  for (size_t i = 0; i < count; ++i) {
-    ready |= int64_t{fds[i].revents != 0} << i;
+  std::array<shim::WaitRecord, 256> ready;
+  const std::span<shim::WaitRecord> room =
+      std::span(ready).first(std::min(ready.size(), out.size() / sizeof(shim::WaitRecord)));
+  size_t filled = 0;
+  const uint64_t nanoseconds = NanosecondsUntil(deadline);
+  const int event_descriptor = sockets_.event_descriptor();
+  if (count == 0 && event_descriptor >= 0) {
+    // Most of the time under load: something is there, and there is no need to sleep.
+    filled = sockets_.TakeEvents(room);
   }
-  return ready;
+  if (filled == 0 && (count != 0 || nanoseconds != 0)) {
+    fds[count] = {.fd = event_descriptor, .events = POLLIN, .revents = 0};
+    places_[slot].SleepOrReady(std::span(fds.data(), count + 1), nanoseconds);
+    for (size_t i = 0; i < count && filled < room.size(); ++i) {
+      if (fds[i].revents != 0) {
+        room[filled++] = {.source = static_cast<uint32_t>(fds[i].fd),
+                          .events = static_cast<uint16_t>(fds[i].revents) & shim::kSourceEvents};
+      }
+    }
+    if (fds[count].revents != 0) {
+      filled += sockets_.TakeEvents(room.subspan(filled));
+    }
+  }
+  std::memcpy(out.data(), room.data(), filled * sizeof(shim::WaitRecord));
+  return static_cast<int64_t>(filled);
 }
 
 int64_t HostServer::CertificateChain(uint64_t offset, std::span<std::byte> out) {

@@ -12,6 +12,7 @@
 
 #include "enclave-loader/host/files.h"
 #include "enclave-loader/host/parking.h"
+#include "enclave-loader/host/sockets.h"
 #include "enclave-loader/host/streams.h"
 #include "syscall-shim/hostcall/host_calls.h"
 #include "vmpl-switch/device/device.h"
@@ -48,9 +49,12 @@ class HostServer {
   std::vector<uint64_t> counts() const;
 
  private:
-  int64_t AnswerFileCall(const shim::HostCallInfo& call, const shim::HostCallValues& values,
+  int64_t AnswerWithData(const shim::HostCallInfo& call, const shim::HostCallValues& values,
                          std::span<std::byte> window);
-  int64_t Wait(uint32_t slot, std::span<const std::byte> records, uint64_t deadline);
+  int64_t Wait(uint32_t slot, std::span<const std::byte> records, std::span<std::byte> out,
+               uint64_t deadline);
+  int64_t AnswerSocket(shim::HostCall call, const shim::HostCallValues& values,
+                       std::span<std::byte> data);
   int64_t CertificateChain(uint64_t offset, std::span<std::byte> out);
   uint64_t NanosecondsUntil(uint64_t deadline);
 
@@ -58,6 +62,7 @@ class HostServer {
   HostServerOwner& owner_;
   HostFiles& files_;
   const Streams streams_;
+  Sockets sockets_;
   std::vector<ParkingPlace> places_;
   std::unique_ptr<std::atomic<uint64_t>[]> counts_;
 };

@@ -47,6 +47,28 @@ constexpr TextEntry kConfiguration[] = {
     {"hosts",
      "127.0.0.1\tlocalhost\n"
      "::1\tlocalhost\n"},
+    // What programs ask for by name; a file with all names would be in every image.
+    {"services",
+     "ftp\t21/tcp\n"
+     "ssh\t22/tcp\n"
+     "smtp\t25/tcp\tmail\n"
+     "domain\t53/tcp\n"
+     "domain\t53/udp\n"
+     "http\t80/tcp\twww\n"
+     "ntp\t123/udp\n"
+     "imap2\t143/tcp\timap\n"
+     "ldap\t389/tcp\n"
+     "https\t443/tcp\n"
+     "https\t443/udp\n"
+     "submission\t587/tcp\n"
+     "imaps\t993/tcp\n"
+     "mysql\t3306/tcp\n"
+     "postgresql\t5432/tcp\n"
+     "redis\t6379/tcp\n"},
+};
+constexpr TextEntry kConfigurationLinks[] = {
+    // Asks the host when it is opened.
+    {"resolv.conf", "/proc/resolv.conf"},
 };
 
 struct DeviceEntry {
@@ -74,6 +96,9 @@ Result<void, Errno> FillConfiguration(Inode& directory) {
     IoBuffer from = IoBuffer::ForKernel(std::span(
         reinterpret_cast<std::byte*>(const_cast<char*>(entry.text.data())), entry.text.size()));
     TRY(file->object().Write(*file, from, {}));
+  }
+  for (const TextEntry& entry : kConfigurationLinks) {
+    TRY(directory.Create(entry.name, {.mode = kS_IFLNK | 0777, .link_target = entry.text}));
   }
   return {};
 }

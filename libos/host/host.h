@@ -5,6 +5,7 @@
 // more: bytes, times and terminal sizes are claims.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -12,6 +13,7 @@
 
 #include "base/core/result.h"
 #include "libos/kernel/errno.h"
+#include "syscall-shim/hostcall/socket_options.h"
 
 namespace nsgx::libos::host {
 
@@ -30,14 +32,20 @@ Result<size_t, Errno> StreamRead(Stream stream, std::span<std::byte> out);
 Result<size_t, Errno> StreamWrite(Stream stream, std::span<const std::byte> data);
 Result<StreamInfo, Errno> StreamQuery(Stream stream);
 
-// Waits until one of the watched streams is ready, this vCPU is woken (Wake), or the deadline
-// passes. One vCPU waits for all threads. `ready` bits are hints: bit n = watch[n]. Spurious
-// returns are legal.
+// Waits until one of the watched streams is ready, something new is known about any socket, this
+// vCPU is woken (WakeVcpu), or the deadline passes. One vCPU waits for all threads. Returns how
+// many elements of `ready` were filled in: hints, streams before sockets. Spurious returns are
+// legal.
 struct Watch {
   Stream stream;
   bool for_write;
 };
-uint32_t Wait(std::span<const Watch> watch, uint64_t deadline_ns);
+inline constexpr uint32_t kSocketSource = 0x10000;
+struct Ready {
+  uint32_t source;  // a Stream, or kSocketSource + the number of a socket
+  uint32_t events;  // Linux's POLLIN, POLLPRI, POLLOUT, POLLERR, POLLHUP, POLLRDHUP
+};
+size_t Wait(std::span<const Watch> watch, std::span<Ready> ready, uint64_t deadline_ns);
 // Sleeps this vCPU; returns early when woken. kNoDeadline: until woken.
 inline constexpr uint64_t kNoDeadline = ~uint64_t{0};
 void Idle(uint64_t deadline_ns);
@@ -58,6 +66,72 @@ void Log(LogLevel level, std::span<const char> line);
 
 // Certificates that go with the hardware's report; unverified. Bytes written.
 Result<size_t, Errno> CertificateChain(std::span<std::byte> out);
+
+// ---- sockets of the Internet
+// They never wait: EAGAIN or EINPROGRESS, and Wait tells when to try again. The caller chooses
+// their numbers, below kMaxSockets; each call but SocketCreate requires one that is in use.
+inline constexpr uint32_t kMaxSockets = 65536;
+
+// A struct sockaddr_in or sockaddr_in6. From the host, its size and family are those of the
+// socket's kind, and its port and address are a claim. Size 0: none.
+struct SocketName {
+  uint32_t size;
+  std::array<std::byte, 28> bytes;
+};
+
+Result<void, Errno> SocketCreate(uint32_t socket, bool is_datagram, bool is_ipv6);
+// Abort: the peer sees a reset.
+void SocketClose(uint32_t socket, bool abort);
+Result<void, Errno> SocketBind(uint32_t socket, const SocketName& name);
+// Without a name: no longer connected.
+Result<void, Errno> SocketConnect(uint32_t socket, const SocketName& name);
+Result<void, Errno> SocketListen(uint32_t socket, uint32_t backlog);
+// The connection gets the number `accepted`, which must be free.
+struct Connection {
+  SocketName peer;
+  bool more;        // another one waits
+  uint32_t events;  // what is ready on this one
+};
+Result<Connection, Errno> SocketAccept(uint32_t socket, uint32_t accepted, bool is_ipv6);
+
+// What one call can carry at the most.
+inline constexpr size_t kMaxDatagram = 65535;
+// Streams: some or all, at least one byte. Datagrams: all or nothing.
+Result<size_t, Errno> SocketSend(uint32_t socket, std::span<const std::byte> data, bool more);
+Result<size_t, Errno> SocketSendTo(uint32_t socket, std::span<const std::byte> data,
+                                   const SocketName& to);
+// Streams; 0 is the end. Requires: room.
+Result<size_t, Errno> SocketReceive(uint32_t socket, std::span<std::byte> out, bool peek);
+struct Datagram {
+  size_t size;       // what was copied
+  size_t full_size;  // what it had
+  bool more;         // another one waits
+  SocketName from;   // may be missing
+};
+Result<Datagram, Errno> SocketReceiveFrom(uint32_t socket, std::span<std::byte> out, bool peek,
+                                          bool is_ipv6);
+// 0: receiving, 1: sending, 2: both.
+Result<void, Errno> SocketShutdown(uint32_t socket, uint32_t how);
+enum class SocketSide { kOwn = 0, kPeer = 1 };
+Result<SocketName, Errno> SocketGetName(uint32_t socket, SocketSide side, bool is_ipv6);
+using shim::SocketOption;
+Result<void, Errno> SocketSetOption(uint32_t socket, SocketOption option, uint64_t value);
+Result<uint64_t, Errno> SocketGetOption(uint32_t socket, SocketOption option);
+// The group's address, for IPv4 followed by the interface's; and the interface's number.
+struct MulticastGroup {
+  std::array<std::byte, 16> address;
+  uint32_t interface;
+};
+Result<void, Errno> SocketJoin(uint32_t socket, const MulticastGroup& group, bool leave);
+// What is ready now; as in Ready::events.
+Result<uint32_t, Errno> SocketPoll(uint32_t socket);
+
+// The name servers that the host says it uses; returns how many.
+struct NameServer {
+  bool is_ipv6;
+  std::array<std::byte, 16> address;  // IPv4: the first four
+};
+size_t NameServers(std::span<NameServer> out);
 
 // Ends the enclave: kind is NSGX_DONE_*. Never returns, whatever the host does.
 [[noreturn]] void Done(uint32_t kind, uint32_t code);

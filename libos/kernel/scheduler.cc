@@ -8,9 +8,9 @@
 #include "libos/host/host.h"
 #include "libos/kernel/clock.h"
 #include "libos/kernel/context.h"
+#include "libos/kernel/host_watch_list.h"
 #include "libos/kernel/panic.h"
 #include "libos/kernel/signal.h"
-#include "libos/kernel/stream_watch_list.h"
 #include "libos/kernel/timer_queue.h"
 #include "vmpl-switch/abi/image.h"
 
@@ -43,7 +43,7 @@ constinit std::atomic<uint32_t> maximum_cpus{1};
 // vCPUs that look for work right now; while there is one, nobody needs to be woken.
 constinit std::atomic<uint32_t> searching{0};
 constinit std::atomic<uint32_t> parked_cpus{0};
-// Until when the parked vCPU sleeps that watches deadlines and streams for everybody. 0: nobody
+// Until when the parked vCPU sleeps that watches deadlines and the host for everybody. 0: nobody
 // does.
 constinit std::atomic<Deadline> keeper_deadline{0};
 constinit std::atomic<uint32_t> keeper{0};
@@ -101,7 +101,7 @@ struct TickPlan {
   Deadline covers;
 };
 
-bool SomebodyWaits(Cpu& cpu) { return cpu.queue.length() != 0 || StreamWatches().is_watching(); }
+bool SomebodyWaits(Cpu& cpu) { return cpu.queue.length() != 0 || HostWatches().is_watching(); }
 
 TickPlan PlanTick(Cpu& cpu) {
   if (SomebodyWaits(cpu)) {
@@ -227,8 +227,8 @@ Thread* FindWork(Cpu& cpu) {
   if (found != nullptr) {
     return found;
   }
-  if (started_cpus.load(std::memory_order_relaxed) == 1) {
-    return nullptr;  // nobody could bring any
+  if (started_cpus.load(std::memory_order_relaxed) == 1 || HostWatches().needs_keeper()) {
+    return nullptr;  // nobody could bring any, or the host may have some
   }
   searching.fetch_add(1);
   cpu.steal_candidate = nullptr;
@@ -251,7 +251,7 @@ Thread* FindWork(Cpu& cpu) {
   return found;
 }
 
-// Sleeps in the host until woken, a deadline comes or a stream is ready.
+// Sleeps in the host until woken, a deadline comes or the host has news.
 void Park(Cpu& cpu) {
   cpu.parked.store(1);
   parked_cpus.fetch_add(1);
@@ -263,7 +263,7 @@ void Park(Cpu& cpu) {
   ++cpu.parks;
   const Deadline earliest = Timers().earliest();
   const Deadline kept = keeper_deadline.load();
-  const bool is_keeper = kept == 0 || earliest < kept || StreamWatches().needs_keeper();
+  const bool is_keeper = kept == 0 || earliest < kept || HostWatches().needs_keeper();
   Deadline deadline = is_keeper ? earliest : kForever;
   Deadline stop_tick = kForever;
   if (cpu.tick_microseconds != 0) {
@@ -273,7 +273,7 @@ void Park(Cpu& cpu) {
   if (is_keeper) {
     keeper_deadline.store(deadline);
     keeper.store(cpu.index);
-    StreamWatches().WaitAsKeeper(deadline);
+    HostWatches().WaitAsKeeper(deadline);
     if (keeper.load() == cpu.index) {
       keeper_deadline.store(0);
     }
@@ -510,7 +510,7 @@ bool TickNeedsWork() {
   ++cpu.ticks;
   cpu.pauses.fetch_add(1);
   const Deadline earliest = Timers().earliest();
-  if (cpu.queue.length() != 0 || cpu.deferred != 0 || StreamWatches().is_watching() ||
+  if (cpu.queue.length() != 0 || cpu.deferred != 0 || HostWatches().is_watching() ||
       cpu.current->attention.load(std::memory_order_relaxed) != 0 ||
       (earliest != kForever && earliest <= MonotonicNow())) {
     return true;
@@ -522,8 +522,8 @@ bool TickNeedsWork() {
 void OnTick() {
   RunTimers();
   Cpu& cpu = ThisCpu();
-  if (StreamWatches().needs_keeper()) {
-    StreamWatches().Poll();
+  if (HostWatches().needs_keeper()) {
+    HostWatches().Poll();
   }
   if (cpu.queue.length() == 0) {
     if (cpu.useless_ticks >= kUselessTicks) {

@@ -55,7 +55,7 @@ bool TickNeedsWork();
 // Fires timers, gives the vCPU to who waits, or stops the tick. May give up the vCPU.
 void OnTick();
 
-// Makes the parked vCPU that watches deadlines and streams look again. Requires: no locks.
+// Makes the parked vCPU that watches deadlines and the host look again. Requires: no locks.
 void WakeKeeper();
 
 // A deadline was set that no thread sleeps for: the tick may have to see to it.

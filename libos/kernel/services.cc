@@ -108,7 +108,7 @@ uint64_t ThreadCpuTime(int32_t thread) {
   uint64_t ticks = 0;
   const auto copy = [](Thread& found, void* context) -> Result<void, Errno> {
     *static_cast<uint64_t*>(context) =
-        &found == &CurrentThread() ? CurrentCpuTicks() : found.cpu_ticks;
+        &found == &CurrentThread() ? CurrentCpuTicks() : found.cpu_ticks.load();
     return {};
   };
   return WithThread(thread, copy, &ticks).ok() ? TicksToNanoseconds(ticks) : 0;

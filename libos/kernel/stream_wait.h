@@ -21,7 +21,7 @@ class StreamWatcher : public ListNode<StreamWatcher> {
   ~StreamWatcher() = default;
 
  private:
-  friend class StreamWatchList;
+  friend class HostWatchList;
   host::Stream stream_ = host::Stream::kIn;
   bool for_write_ = false;
 };
@@ -31,6 +31,9 @@ class StreamWatcher : public ListNode<StreamWatcher> {
 void WatchStream(StreamWatcher& watcher, host::Stream stream, bool for_write);
 // OnStreamReady is not running and will not be called any more.
 void UnwatchStream(StreamWatcher& watcher);
+
+// Whether `stream` is ready, as the host says now.
+bool AskWhetherStreamIsReady(host::Stream stream, bool for_write);
 
 // Sleeps until `stream` may be ready (kWoken: try again), a signal comes or the deadline passes.
 WakeReason WaitForStream(host::Stream stream, bool for_write, Deadline deadline);

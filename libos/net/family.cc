@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "libos/net/family.h"
 
+#include "libos/net/internet_socket.h"
 #include "libos/net/unix/unix_socket.h"
 
 namespace nsgx::libos {
@@ -14,6 +15,8 @@ struct SocketFamily {
 
 constexpr SocketFamily kFamilies[] = {
     {.domain = kAF_UNIX, .make = MakeUnixSocket, .make_pair = MakeUnixSocketPair},
+    {.domain = kAF_INET, .make = &MakeIpv4Socket, .make_pair = nullptr},
+    {.domain = kAF_INET6, .make = &MakeIpv6Socket, .make_pair = nullptr},
 };
 
 // EAFNOSUPPORT, EINVAL.

@@ -21,7 +21,7 @@ inline constexpr int32_t kSOCK_RAW = 3;
 inline constexpr int32_t kSOCK_SEQPACKET = 5;
 inline constexpr int32_t kSOCK_MAX = 11;
 inline constexpr uint32_t kSOCK_TYPE_MASK = 0xf;
-inline constexpr uint32_t kSOCK_NONBLOCK = 04000;     // O_NONBLOCK
+inline constexpr uint32_t kSOCK_NONBLOCK = 04000;    // O_NONBLOCK
 inline constexpr uint32_t kSOCK_CLOEXEC = 02000000;  // O_CLOEXEC
 
 inline constexpr int32_t kIPPROTO_IP = 0;

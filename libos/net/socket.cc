@@ -30,19 +30,17 @@ Result<uint64_t, Errno> TimeoutOption(std::span<const std::byte> value) {
   }
   uint64_t total;
   if (__builtin_mul_overflow(static_cast<uint64_t>(given.tv_sec), kNanosecondsPerSecond, &total) ||
-      __builtin_add_overflow(total,
-                             static_cast<uint64_t>(given.tv_usec) * kNanosecondsPerMicrosecond,
-                             &total)) {
+      __builtin_add_overflow(
+          total, static_cast<uint64_t>(given.tv_usec) * kNanosecondsPerMicrosecond, &total)) {
     return uint64_t{0};
   }
   return total;
 }
 
 size_t PutTimeoutOption(std::span<std::byte> out, uint64_t timeout) {
-  const LinuxTimeval value = {
-      .tv_sec = static_cast<int64_t>(timeout / kNanosecondsPerSecond),
-      .tv_usec =
-          static_cast<int64_t>(timeout % kNanosecondsPerSecond / kNanosecondsPerMicrosecond)};
+  const LinuxTimeval value = {.tv_sec = static_cast<int64_t>(timeout / kNanosecondsPerSecond),
+                              .tv_usec = static_cast<int64_t>(timeout % kNanosecondsPerSecond /
+                                                              kNanosecondsPerMicrosecond)};
   std::memcpy(out.data(), &value, sizeof(value));
   return sizeof(value);
 }

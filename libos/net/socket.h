@@ -83,8 +83,8 @@ class Socket : public AnonymousInode {
   virtual bool is_listening() const { return false; }
 
   static constexpr size_t kMaxOptionSize = 256;
-  // setsockopt and getsockopt. SO_TYPE, SO_DOMAIN, SO_PROTOCOL, SO_ERROR, SO_ACCEPTCONN, SO_RCVTIMEO
-  // and SO_SNDTIMEO are seen to here.
+  // setsockopt and getsockopt. SO_TYPE, SO_DOMAIN, SO_PROTOCOL, SO_ERROR, SO_ACCEPTCONN,
+  // SO_RCVTIMEO and SO_SNDTIMEO are seen to here.
   Result<void, Errno> SetOption(int32_t level, int32_t name, std::span<const std::byte> value);
   Result<size_t, Errno> GetOption(int32_t level, int32_t name, std::span<std::byte> out);
 

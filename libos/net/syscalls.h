@@ -36,9 +36,9 @@ SysResult SysGetsockopt(int32_t fd, int32_t level, int32_t name, UserOut<std::by
 SysResult SysSendto(int32_t fd, UserIn<std::byte> data, size_t size, uint32_t flags,
                     UserIn<std::byte> address, int32_t address_size);  // [restart]
 SysResult SysRecvfrom(int32_t fd, UserOut<std::byte> data, size_t size, uint32_t flags,
-                      UserOut<std::byte> address, UserOut<int32_t> address_size);   // [restart]
-SysResult SysSendmsg(int32_t fd, UserIn<LinuxMsghdr> message, uint32_t flags);      // [restart]
-SysResult SysRecvmsg(int32_t fd, UserOut<LinuxMsghdr> message, uint32_t flags);     // [restart]
+                      UserOut<std::byte> address, UserOut<int32_t> address_size);  // [restart]
+SysResult SysSendmsg(int32_t fd, UserIn<LinuxMsghdr> message, uint32_t flags);     // [restart]
+SysResult SysRecvmsg(int32_t fd, UserOut<LinuxMsghdr> message, uint32_t flags);    // [restart]
 SysResult SysSendmmsg(int32_t fd, UserOut<LinuxMmsghdr> messages, uint32_t count,
                       uint32_t flags);  // [restart]
 SysResult SysRecvmmsg(int32_t fd, UserOut<LinuxMmsghdr> messages, uint32_t count, uint32_t flags,

@@ -109,8 +109,8 @@ SysResult ReceiveMessage(const OpenSocket& open, uint64_t address, uint32_t flag
     TRY(WriteAddress(UserOut<std::byte>(message.msg_name), UserOut<int32_t>(name_size_at),
                      request.from));
   }
-  const uint32_t flags_out = request.flags_out | (control.was_cut() ? kMSG_CTRUNC : 0) |
-                             (flags & kMSG_CMSG_CLOEXEC);
+  const uint32_t flags_out =
+      request.flags_out | (control.was_cut() ? kMSG_CTRUNC : 0) | (flags & kMSG_CMSG_CLOEXEC);
   TRY(Write(UserOut<uint32_t>(address + offsetof(LinuxMsghdr, msg_flags)), flags_out));
   TRY(Write(UserOut<uint64_t>(address + offsetof(LinuxMsghdr, msg_controllen)),
             uint64_t{control.size()}));
@@ -155,10 +155,9 @@ SysResult SysSendto(int32_t fd, UserIn<std::byte> data, size_t size, uint32_t fl
     TRY(ReadAddress(address, address_size, to));
   }
   IoBuffer from = IoBuffer::ForUser(data.address(), std::min(size, kMAX_RW_COUNT));
-  return Send(*open.socket, from,
-              {.to = to.size != 0 ? &to : nullptr,
-               .flags = flags,
-               .wait = MayWait(*open.file, flags)});
+  return Send(
+      *open.socket, from,
+      {.to = to.size != 0 ? &to : nullptr, .flags = flags, .wait = MayWait(*open.file, flags)});
 }
 
 SysResult SysRecvfrom(int32_t fd, UserOut<std::byte> data, size_t size, uint32_t flags,

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/core/scope_exit.h"
+#include "libos/kernel/socket_wait.h"
 #include "libos/mm/kernel_heap.h"
 #include "libos/vfs/anonymous.h"
 #include "libos/vfs/radix_tree.h"
@@ -318,8 +319,12 @@ size_t Epoll::Harvest(std::span<LinuxEpollEvent> out) {
 
 Result<size_t, Errno> Epoll::Wait(std::span<LinuxEpollEvent> out, Deadline deadline) {
   WakeReason reason = WakeReason::kWoken;
+  LookForSocketEventsSometimes();
   while (true) {
-    const size_t count = Harvest(out);
+    size_t count = Harvest(out);
+    if (count == 0 && deadline == 0 && LookForSocketEvents()) {
+      count = Harvest(out);
+    }
     if (count != 0 || deadline == 0 || reason == WakeReason::kTimeout) {
       return count;
     }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/core/scope_exit.h"
+#include "libos/kernel/socket_wait.h"
 #include "libos/vfs/inode.h"
 
 namespace nsgx::libos {
@@ -60,9 +61,7 @@ Result<size_t, Errno> WaitForReadiness(std::span<ReadinessItem> items, Deadline 
     }
   });
   bool observe = deadline != 0;
-  WakeReason reason = WakeReason::kWoken;
-  while (true) {
-    wait.Forget();
+  const auto ask_all = [&] {
     size_t count = 0;
     for (ReadinessItem& item : items) {
       item.wait_ = &wait;
@@ -70,6 +69,17 @@ Result<size_t, Errno> WaitForReadiness(std::span<ReadinessItem> items, Deadline 
         ++count;
         observe = false;  // there will be no sleep
       }
+    }
+    return count;
+  };
+  WakeReason reason = WakeReason::kWoken;
+  LookForSocketEventsSometimes();
+  while (true) {
+    wait.Forget();
+    size_t count = ask_all();
+    // Who only looks is told what the host says now.
+    if (count == 0 && deadline == 0 && LookForSocketEvents()) {
+      count = ask_all();
     }
     if (count != 0 || deadline == 0 || reason == WakeReason::kTimeout) {
       return count;

@@ -82,7 +82,8 @@ TEST(ClientTest, WithoutAWindowNothingIsTransferred) {
   EXPECT_EQ(StreamWrite(Stream::kOut, data).error(), Errno::kEIO);
   EXPECT_EQ(CertificateChain(data).error(), Errno::kEIO);
   const Watch watch = {Stream::kIn, false};
-  EXPECT_EQ(Wait({&watch, 1}, 0), 0u);
+  std::array<Ready, 4> ready;
+  EXPECT_EQ(Wait({&watch, 1}, ready, 0), 0u);
   Log(LogLevel::kError, std::string_view("lost"));
   EXPECT_TRUE(host.calls().empty());
 }
@@ -157,32 +158,197 @@ TEST(ClientTest, QueryUnpacks) {
   EXPECT_EQ(info.columns, 132);
 }
 
-TEST(ClientTest, WaitSendsRecordsAndReturnsBits) {
+// An answer of `reply` and these bytes in the window.
+FakeHost::Answer AnswerWithData(int64_t reply, std::span<const std::byte> data) {
+  return [reply, copy = std::vector(data.begin(), data.end())](const GateCall&,
+                                                               std::span<std::byte> window) {
+    std::ranges::copy(copy, window.begin());
+    return reply;
+  };
+}
+
+TEST(ClientTest, WaitSendsRecordsAndReturnsWhatIsReady) {
   FakeHost host;
   std::vector<shim::WaitRecord> seen;
   host.set_answer([&](const GateCall& call, std::span<std::byte> window) {
     seen.resize(call.a[1]);
     std::memcpy(seen.data(), window.data(), seen.size() * sizeof(shim::WaitRecord));
-    EXPECT_EQ(call.a[2], 12345u);
+    EXPECT_EQ(call.a[2], 4u);
+    EXPECT_EQ(call.a[3], 12345u);
+    const std::array<shim::WaitRecord, 2> ready = {shim::WaitRecord{2, 0x4},
+                                                   shim::WaitRecord{0x10007, 0x2001}};
+    std::memcpy(window.data(), ready.data(), sizeof ready);
     return int64_t{2};
   });
   const std::array<Watch, 2> watch = {Watch{Stream::kIn, false}, Watch{Stream::kErr, true}};
-  EXPECT_EQ(Wait(watch, 12345), 2u);
+  std::array<Ready, 4> ready = {};
+  ASSERT_EQ(Wait(watch, ready, 12345), 2u);
+  EXPECT_EQ(ready[0].source, 2u);
+  EXPECT_EQ(ready[0].events, 4u);
+  EXPECT_EQ(ready[1].source, kSocketSource + 7);
+  EXPECT_EQ(ready[1].events, 0x2001u);
   ASSERT_EQ(seen.size(), 2u);
-  EXPECT_EQ(seen[0].stream, 0u);
-  EXPECT_EQ(seen[0].for_write, 0u);
-  EXPECT_EQ(seen[1].stream, 2u);
-  EXPECT_EQ(seen[1].for_write, 1u);
+  EXPECT_EQ(seen[0].source, 0u);
+  EXPECT_EQ(seen[0].events, 1u);
+  EXPECT_EQ(seen[1].source, 2u);
+  EXPECT_EQ(seen[1].events, 4u);
 }
 
 TEST(ClientTest, IllegalReadinessIsSpurious) {
   const Watch watch = {Stream::kIn, false};
+  std::array<Ready, 1> ready;
   for (const int64_t reply : {int64_t{2}, int64_t{3}, int64_t{-EINTR}, INT64_MAX, INT64_MIN}) {
     FakeHost host;
     host.AnswerWith(reply);
-    EXPECT_EQ(Wait({&watch, 1}, kNoDeadline), 0u) << reply;
+    EXPECT_EQ(Wait({&watch, 1}, ready, kNoDeadline), 0u) << reply;
     EXPECT_EQ(host.log_lines().size(), 1u);
   }
+  // A stream that was not asked for, one that does not exist, a socket's number that there cannot
+  // be, events that nobody knows.
+  for (const shim::WaitRecord record :
+       {shim::WaitRecord{1, 1}, shim::WaitRecord{9, 1}, shim::WaitRecord{0x20000, 1},
+        shim::WaitRecord{0x10000, 0x20}, shim::WaitRecord{0, 0x80000001}}) {
+    FakeHost host;
+    host.set_answer(AnswerWithData(1, BytesOf(record)));
+    EXPECT_EQ(Wait({&watch, 1}, ready, kNoDeadline), 0u) << record.source << " " << record.events;
+    EXPECT_EQ(host.log_lines().size(), 1u);
+  }
+}
+
+// ---- sockets
+
+constexpr std::array<uint8_t, 28> kIpv4Address = {2, 0, 0, 80, 192, 0, 2, 1};
+constexpr std::array<uint8_t, 28> kIpv6Address = {10, 0, 0, 80, 0, 0, 0, 0, 0x20, 1};
+
+TEST(ClientTest, AddressesHaveTheSizeAndFamilyOfTheirSocket) {
+  const struct {
+    int64_t size;
+    bool is_ipv6;
+    std::span<const uint8_t> address;
+    bool is_legal;
+  } kCases[] = {
+      {16, false, kIpv4Address, true},  {28, true, kIpv6Address, true},
+      {28, false, kIpv6Address, false}, {16, true, kIpv4Address, false},
+      {15, false, kIpv4Address, false}, {28, false, kIpv4Address, false},
+      {0, false, kIpv4Address, false},  {16, true, kIpv6Address, false},
+  };
+  for (const auto& [size, is_ipv6, address, is_legal] : kCases) {
+    FakeHost host;
+    host.set_answer(AnswerWithData(size, std::as_bytes(address)));
+    const auto name = SocketGetName(3, SocketSide::kPeer, is_ipv6);
+    EXPECT_EQ(name.ok(), is_legal) << size << " " << is_ipv6;
+    EXPECT_EQ(host.log_lines().size(), is_legal ? 0u : 1u);
+    if (name.ok()) {
+      EXPECT_EQ(name.value().size, size);
+    }
+  }
+  FakeHost host;
+  host.AnswerWith(29);
+  EXPECT_EQ(SocketGetName(3, SocketSide::kOwn, true).error(), Errno::kEIO);
+}
+
+TEST(ClientTest, AConnectionWithAnIllegalRecordIsClosed) {
+  struct Reply {
+    shim::AcceptRecord record;
+    std::array<uint8_t, 28> address;
+  };
+  const struct {
+    Reply reply;
+    int64_t size;
+    bool is_legal;
+  } kCases[] = {
+      {{{1, 4}, kIpv4Address}, 24, true},     {{{2, 4}, kIpv4Address}, 24, false},
+      {{{0, 0x20}, kIpv4Address}, 24, false}, {{{0, 4}, kIpv6Address}, 36, false},
+      {{{0, 4}, kIpv4Address}, 8, false},     {{{0, 4}, kIpv4Address}, 0, false},
+      {{{0, 4}, kIpv4Address}, 23, false},
+  };
+  for (const auto& [reply, size, is_legal] : kCases) {
+    FakeHost host;
+    host.set_answer(AnswerWithData(size, BytesOf(reply)));
+    const auto connection = SocketAccept(3, 4, false);
+    EXPECT_EQ(connection.ok(), is_legal) << size;
+    const GateCall& last = host.calls().back();
+    if (is_legal) {
+      EXPECT_TRUE(connection.value().more);
+      EXPECT_EQ(connection.value().events, 4u);
+    } else {
+      EXPECT_EQ(last.a[0], static_cast<uint64_t>(HostCall::kSocketClose));
+      EXPECT_EQ(last.a[1], 4u);
+    }
+  }
+}
+
+TEST(ClientTest, DatagramsAreWhatTheirRecordsSay) {
+  struct Reply {
+    shim::DatagramRecord record;
+    std::array<char, 8> data;
+  };
+  const std::array<char, 8> data = {'d', 'a', 't', 'a', 'g', 'r', 'a', 'm'};
+  const struct {
+    Reply reply;
+    int64_t size;
+    bool is_legal;
+  } kCases[] = {
+      {{{16, 4, 0, kIpv4Address}, data}, 44, true},
+      {{{0, 4, 1, {}}, data}, 44, true},
+      {{{16, 0, 0, kIpv4Address}, data}, 40, true},
+      {{{16, 70, 0, kIpv4Address}, data}, 46, true},
+      {{{16, 70, 0, kIpv4Address}, data}, 44, false},
+      {{{16, 3, 0, kIpv4Address}, data}, 44, false},
+      {{{16, 65536, 0, kIpv4Address}, data}, 46, false},
+      {{{16, 4, 2, kIpv4Address}, data}, 44, false},
+      {{{28, 4, 0, kIpv6Address}, data}, 44, false},
+      {{{29, 4, 0, kIpv4Address}, data}, 44, false},
+      {{{16, 4, 0, kIpv4Address}, data}, 39, false},
+      {{{16, 4, 0, kIpv4Address}, data}, 0, false},
+      {{{16, 4, 0, kIpv4Address}, data}, 47, false},
+  };
+  for (const auto& [reply, size, is_legal] : kCases) {
+    FakeHost host;
+    host.set_answer(AnswerWithData(size, BytesOf(reply)));
+    std::array<char, 6> out = {};
+    const auto datagram = SocketReceiveFrom(3, BytesIn(out), false, false);
+    EXPECT_EQ(datagram.ok(), is_legal) << size << " " << reply.record.full_size;
+    if (datagram.ok()) {
+      EXPECT_EQ(datagram.value().size, static_cast<size_t>(size - 40));
+      EXPECT_EQ(datagram.value().full_size, reply.record.full_size);
+    } else {
+      EXPECT_EQ(out, (std::array<char, 6>{})) << "nothing is taken over";
+    }
+  }
+}
+
+TEST(ClientTest, SocketsNeverMoveMoreThanWasAsked) {
+  for (const int64_t reply : {int64_t{9}, INT64_MAX, int64_t{-EINTR}, int64_t{-EEXIST}}) {
+    FakeHost host;
+    host.AnswerWith(reply);
+    std::array<std::byte, 8> data = {};
+    EXPECT_EQ(SocketSend(3, data, false).error(), Errno::kEIO);
+    EXPECT_EQ(SocketReceive(3, data, false).error(), Errno::kEIO);
+    EXPECT_EQ(SocketSendTo(3, data, {.size = 16, .bytes = {}}).error(), Errno::kEIO);
+    EXPECT_EQ(SocketConnect(3, {.size = 16, .bytes = {}}).error(), Errno::kEIO);
+    EXPECT_EQ(host.log_lines().size(), 4u);
+  }
+  FakeHost host;
+  host.AnswerWith(int64_t{1} << 33);
+  EXPECT_EQ(SocketGetOption(3, SocketOption::kError).error(), Errno::kEIO);
+  host.AnswerWith(0x20);
+  EXPECT_EQ(SocketPoll(3).error(), Errno::kEIO);
+}
+
+TEST(ClientTest, NameServersOfUnknownFamiliesEndTheList) {
+  const std::array<shim::NameServerRecord, 3> records = {shim::NameServerRecord{2, {127, 0, 0, 1}},
+                                                         shim::NameServerRecord{10, {}},
+                                                         shim::NameServerRecord{1, {}}};
+  FakeHost host;
+  host.set_answer(AnswerWithData(3, BytesOf(records)));
+  std::array<NameServer, 4> servers;
+  EXPECT_EQ(NameServers(servers), 2u);
+  EXPECT_FALSE(servers[0].is_ipv6);
+  EXPECT_TRUE(servers[1].is_ipv6);
+  EXPECT_EQ(host.log_lines().size(), 1u);
+  host.AnswerWith(5);
+  EXPECT_EQ(NameServers(servers), 0u);
 }
 
 TEST(ClientTest, AnImpossibleTimeIsZero) {

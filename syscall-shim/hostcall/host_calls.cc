@@ -3,8 +3,6 @@
 
 #include <errno.h>
 
-#include <bit>
-
 #include "base/core/checked.h"
 
 namespace nsgx::shim {
@@ -26,7 +24,6 @@ using Reply = HostCallReply;
 #define DATA_IN(name, unit, limit) {Argument::Kind::kDataIn, #name, unit, limit}
 #define ZERO {Reply::Kind::kZero}
 #define COUNT(index) {Reply::Kind::kCount, index}
-#define BITS_BELOW(index) {Reply::Kind::kBitsBelow, index}
 #define BITS(mask) {Reply::Kind::kBits, 0, mask}
 #define NUMBER {Reply::Kind::kNumber}
 #define ERRNOS(...) {__VA_ARGS__}
@@ -46,7 +43,6 @@ constexpr HostCallInfo kTable[] = {
 #undef DATA_IN
 #undef ZERO
 #undef COUNT
-#undef BITS_BELOW
 #undef BITS
 #undef NUMBER
 #undef ERRNOS
@@ -60,12 +56,18 @@ struct NamedErrno {
 // NOLINTBEGIN: numbers are macros, names their spelling.
 #define NAMED(name) {E##name, "E" #name}
 constexpr NamedErrno kErrnoNames[] = {
-    NAMED(ACCES),    NAMED(AGAIN),  NAMED(BADF),      NAMED(BUSY),        NAMED(CONNRESET),
-    NAMED(DQUOT),    NAMED(EXIST),  NAMED(FBIG),      NAMED(INVAL),       NAMED(IO),
-    NAMED(ISDIR),    NAMED(LOOP),   NAMED(MLINK),     NAMED(NAMETOOLONG), NAMED(NFILE),
-    NAMED(NODATA),   NAMED(NOENT),  NAMED(NOMEM),     NAMED(NOSPC),       NAMED(NOTDIR),
-    NAMED(NOTEMPTY), NAMED(NXIO),   NAMED(OPNOTSUPP), NAMED(PERM),        NAMED(PIPE),
-    NAMED(ROFS),     NAMED(TXTBSY), NAMED(XDEV),
+    NAMED(ACCES),       NAMED(ADDRINUSE),   NAMED(ADDRNOTAVAIL), NAMED(AFNOSUPPORT),
+    NAMED(AGAIN),       NAMED(ALREADY),     NAMED(BADF),         NAMED(BUSY),
+    NAMED(CONNABORTED), NAMED(CONNREFUSED), NAMED(CONNRESET),    NAMED(DESTADDRREQ),
+    NAMED(DQUOT),       NAMED(EXIST),       NAMED(FBIG),         NAMED(HOSTUNREACH),
+    NAMED(INPROGRESS),  NAMED(INVAL),       NAMED(IO),           NAMED(ISCONN),
+    NAMED(ISDIR),       NAMED(LOOP),        NAMED(MFILE),        NAMED(MLINK),
+    NAMED(MSGSIZE),     NAMED(NAMETOOLONG), NAMED(NETDOWN),      NAMED(NETUNREACH),
+    NAMED(NFILE),       NAMED(NOBUFS),      NAMED(NODATA),       NAMED(NODEV),
+    NAMED(NOENT),       NAMED(NOMEM),       NAMED(NOPROTOOPT),   NAMED(NOSPC),
+    NAMED(NOTCONN),     NAMED(NOTDIR),      NAMED(NOTEMPTY),     NAMED(NXIO),
+    NAMED(OPNOTSUPP),   NAMED(PERM),        NAMED(PIPE),         NAMED(PROTO),
+    NAMED(ROFS),        NAMED(TIMEDOUT),    NAMED(TXTBSY),       NAMED(XDEV),
 };
 #undef NAMED
 // NOLINTEND
@@ -74,11 +76,14 @@ constexpr NamedErrno kErrnoNames[] = {
 constexpr bool AllErrnosAreNamed() {
   for (const HostCallInfo& call : kTable) {
     for (int32_t number = 1; number < HostCallErrnos::kLimit; ++number) {
+      if (!call.errnos.Has(number)) {
+        continue;
+      }
       bool is_named = false;
       for (const NamedErrno& named : kErrnoNames) {
         is_named = is_named || named.number == number;
       }
-      if (call.errnos.Has(number) && !is_named) {
+      if (!is_named) {
         return false;
       }
     }
@@ -99,11 +104,6 @@ constexpr bool IsConsistent() {
       case Reply::Kind::kCount:
         // Counts are replies, so they stay out of the errors' way.
         if (bound.kind == Argument::Kind::kNone || bound.limit > 0x7fffffff) {
-          return false;
-        }
-        break;
-      case Reply::Kind::kBitsBelow:
-        if (bound.kind == Argument::Kind::kNone || bound.limit > 32) {
           return false;
         }
         break;
@@ -164,8 +164,6 @@ bool IsLegalReply(const HostCallInfo& call, const HostCallValues& values, int64_
       return value == 0;
     case Reply::Kind::kCount:
       return value <= values[call.reply.index];
-    case Reply::Kind::kBitsBelow:
-      return static_cast<uint64_t>(std::bit_width(value)) <= values[call.reply.index];
     case Reply::Kind::kBits:
       return (value & ~call.reply.mask) == 0;
     case Reply::Kind::kNumber:

@@ -14,6 +14,7 @@
 #include "base/core/bytes.h"
 #include "base/core/format.h"
 #include "base/core/result.h"
+#include "syscall-shim/hostcall/socket_options.h"
 
 namespace nsgx::shim {
 
@@ -40,7 +41,7 @@ struct HostCallArgument {
 };
 
 struct HostCallReply {
-  enum class Kind : uint8_t { kZero, kCount, kBitsBelow, kBits, kNumber };
+  enum class Kind : uint8_t { kZero, kCount, kBits, kNumber };
 
   Kind kind = Kind::kZero;
   uint32_t index = 0;  // of the argument that bounds the reply
@@ -99,12 +100,52 @@ inline bool IsLegalErrno(const HostCallInfo& call, int64_t number) {
 // "ENOENT"; empty for a number that no call may give.
 std::string_view ErrnoName(int64_t number);
 
-// A record of HostCall::kWait.
+// A record of HostCall::kWait, in both directions. Sources are the standard streams by their
+// numbers, and sockets by theirs above kSocketSource.
 struct WaitRecord {
-  uint32_t stream;
-  uint32_t for_write;  // 0 or 1
+  uint32_t source;
+  uint32_t events;  // Linux's POLL* bits: wanted; or ready
 };
 static_assert(PlainBytes<WaitRecord> && sizeof(WaitRecord) == 8);
+inline constexpr uint32_t kSocketSource = 0x10000;
+// Events that there can be.
+inline constexpr uint32_t kSourceEvents = 0x201f;
+
+inline constexpr uint32_t kMaxSockets = 65536;
+inline constexpr uint64_t kSocketIsDatagram = 1;
+inline constexpr uint64_t kSocketIsIpv6 = 2;
+// Room for a struct sockaddr_in or sockaddr_in6.
+inline constexpr size_t kSocketAddressSize = 28;
+
+// Before the address in the reply of HostCall::kSocketAccept.
+struct AcceptRecord {
+  uint32_t more;    // 1: another connection waits
+  uint32_t events;  // what is ready on the new one
+};
+static_assert(PlainBytes<AcceptRecord> && sizeof(AcceptRecord) == 8);
+
+// Before the data of HostCall::kSocketSendTo and of the reply of kSocketReceiveFrom.
+struct DatagramRecord {
+  uint32_t address_size;
+  uint32_t full_size;  // of the datagram received, however much of it there was room for
+  uint32_t more;       // 1: another datagram waits
+  std::array<uint8_t, kSocketAddressSize> address;
+};
+static_assert(PlainBytes<DatagramRecord> && sizeof(DatagramRecord) == 40);
+
+// HostCall::kSocketJoin.
+struct GroupRecord {
+  std::array<uint8_t, 16> group;  // IPv4: the first four bytes, the next four the interface's
+  uint32_t interface;             // its index; 0: the host's choice
+};
+static_assert(PlainBytes<GroupRecord> && sizeof(GroupRecord) == 20);
+
+// HostCall::kNameServers.
+struct NameServerRecord {
+  uint32_t family;  // Linux's AF_INET or AF_INET6
+  std::array<uint8_t, 16> address;
+};
+static_assert(PlainBytes<NameServerRecord> && sizeof(NameServerRecord) == 20);
 
 // The reply of HostCall::kStreamQuery.
 inline constexpr uint64_t kStreamIsTerminal = 1;

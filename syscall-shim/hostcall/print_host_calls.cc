@@ -58,8 +58,6 @@ std::string Describe(const HostCallInfo& call) {
       return "0";
     case HostCallReply::Kind::kCount:
       return "0.." + bound;
-    case HostCallReply::Kind::kBitsBelow:
-      return "bits below " + bound;
     case HostCallReply::Kind::kBits: {
       char mask[32];
       std::snprintf(mask, sizeof mask, "bits of %#" PRIx64, call.reply.mask);

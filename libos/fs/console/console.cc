@@ -218,8 +218,7 @@ bool StreamOutput::IsFull() {
   if (!is_full_.load(std::memory_order_relaxed)) {
     return false;
   }
-  const host::Watch watch = {.stream = stream_, .for_write = true};
-  if (host::Wait(std::span(&watch, 1), 0) != 0) {
+  if (AskWhetherStreamIsReady(stream_, true)) {
     SetFull(false);
     return false;
   }

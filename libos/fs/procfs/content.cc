@@ -8,6 +8,7 @@
 #include "base/core/addr.h"
 #include "base/core/scope_exit.h"
 #include "base/core/spinlock.h"
+#include "libos/host/host.h"
 #include "libos/kernel/clock.h"
 #include "libos/kernel/random.h"
 #include "libos/mm/kernel_heap.h"
@@ -49,6 +50,26 @@ void WriteMount(FileSystem& file_system, std::string_view path, TextWriter& out)
 }
 
 }  // namespace
+
+void WriteNameServers(TextWriter& out) {
+  constexpr size_t kIpv4Bytes = 4;
+  // The C library uses three.
+  std::array<host::NameServer, 3> servers;
+  const size_t count = host::NameServers(servers);
+  for (const host::NameServer& server : std::span(servers).first(count)) {
+    out.Append("nameserver ");
+    const auto byte = [&](size_t index) { return static_cast<uint64_t>(server.address[index]); };
+    for (size_t i = 0; !server.is_ipv6 && i < kIpv4Bytes; ++i) {
+      out.Append(i == 0 ? "" : ".");
+      out.AppendDecimal(byte(i));
+    }
+    for (size_t i = 0; server.is_ipv6 && i < server.address.size(); i += 2) {
+      out.Append(i == 0 ? "" : ":");
+      out.AppendHex(byte(i) << 8 | byte(i + 1));
+    }
+    out.Append("\n");
+  }
+}
 
 void WriteCpuInfo(TextWriter& out) {
   // How many there are is what programs look for; what the processor is would be the host's claim.

@@ -18,6 +18,8 @@ void WriteMemInfo(TextWriter& out);
 void WriteMounts(TextWriter& out);
 void WriteMountInfo(TextWriter& out);
 void WriteSystemStat(TextWriter& out);
+// The name servers that the host says it uses, as /etc/resolv.conf has them.
+void WriteNameServers(TextWriter& out);
 void WriteUptime(TextWriter& out);
 void WriteVersion(TextWriter& out);
 

@@ -106,11 +106,17 @@ extern const Directory kSysNetCore;
 extern const Directory kSysVm;
 
 constexpr Entry kRootEntries[] = {
-    Text("cpuinfo", WriteCpuInfo),      Text("filesystems", WriteFileSystems),
-    Text("loadavg", WriteLoadAverage),  Text("meminfo", WriteMemInfo),
-    Other("mounts", Kind::kMountsLink), Other("self", Kind::kSelf),
-    Text("stat", WriteSystemStat),      Sub("sys", kSys),
-    Text("uptime", WriteUptime),        Text("version", WriteVersion),
+    Text("cpuinfo", WriteCpuInfo),
+    Text("filesystems", WriteFileSystems),
+    Text("loadavg", WriteLoadAverage),
+    Text("meminfo", WriteMemInfo),
+    Other("mounts", Kind::kMountsLink),
+    Text("resolv.conf", WriteNameServers),
+    Other("self", Kind::kSelf),
+    Text("stat", WriteSystemStat),
+    Sub("sys", kSys),
+    Text("uptime", WriteUptime),
+    Text("version", WriteVersion),
 };
 constexpr Entry kProcessEntries[] = {
     Text("auxv", about::WriteAuxiliaryVector),

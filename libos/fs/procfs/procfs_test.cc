@@ -22,7 +22,7 @@ class ProcTest : public FilesTest {
 TEST_F(ProcTest, TheRoot) {
   EXPECT_EQ(ListOf("/proc"),
             (std::vector<std::string>{"1", "cpuinfo", "filesystems", "loadavg", "meminfo", "mounts",
-                                      "self", "stat", "sys", "uptime", "version"}));
+                                      "resolv.conf", "self", "stat", "sys", "uptime", "version"}));
   EXPECT_EQ(Readlink("/proc/self"), Got("1"));
   EXPECT_EQ(Stat("/proc/self").stat.st_ino, Stat("/proc/1").stat.st_ino);
   EXPECT_EQ(Stat("/proc/2").result, Fails(Errno::kENOENT));

@@ -165,19 +165,23 @@ void Idle(uint64_t deadline_ns) {
   parking.woken = false;
 }
 
-uint32_t Wait(std::span<const Watch> watch, uint64_t deadline_ns) {
+size_t Wait(std::span<const Watch> watch, std::span<Ready> ready, uint64_t deadline_ns) {
   World& world = TheWorld();
   World::Parking& parking = world.parking[this_slot->index];
   std::unique_lock lock(world.mutex);
-  uint32_t ready = 0;
+  constexpr uint32_t kReadable = 1, kWritable = 4;  // POLLIN, POLLOUT
+  size_t count = 0;
   WaitUntil(parking, lock, deadline_ns, [&] {
-    for (size_t i = 0; i < watch.size(); ++i) {
-      ready |= world.ready[static_cast<uint32_t>(watch[i].stream)] ? 1u << i : 0;
+    for (const Watch& asked : watch) {
+      const uint32_t source = static_cast<uint32_t>(asked.stream);
+      if (world.ready[source] && count < ready.size()) {
+        ready[count++] = {.source = source, .events = asked.for_write ? kWritable : kReadable};
+      }
     }
-    return ready != 0 || parking.woken;
+    return count != 0 || parking.woken;
   });
   parking.woken = false;
-  return ready;
+  return count;
 }
 
 void WakeVcpu(uint32_t slot) {

@@ -11,7 +11,7 @@
 
 namespace nsgx::libos {
 
-class StreamWatchList {
+class HostWatchList {
  public:
   struct Stream {
     bool is_terminal = false;
@@ -22,8 +22,8 @@ class StreamWatchList {
     bool has_ended = false;
   };
 
-  static StreamWatchList& The() {
-    static StreamWatchList* list = new StreamWatchList;  // used until the process ends
+  static HostWatchList& The() {
+    static HostWatchList* list = new HostWatchList;  // used until the process ends
     return *list;
   }
 
@@ -93,10 +93,16 @@ class Sleeper final : public StreamWatcher {
 }  // namespace
 
 void WatchStream(StreamWatcher& watcher, host::Stream stream, bool for_write) {
-  StreamWatchList::The().Add(watcher, stream, for_write);
+  HostWatchList::The().Add(watcher, stream, for_write);
 }
 
-void UnwatchStream(StreamWatcher& watcher) { StreamWatchList::The().Remove(watcher); }
+void UnwatchStream(StreamWatcher& watcher) { HostWatchList::The().Remove(watcher); }
+
+bool AskWhetherStreamIsReady(host::Stream stream, bool for_write) {
+  HostWatchList& list = HostWatchList::The();
+  std::lock_guard guard(list.mutex);
+  return list.IsReady(stream, for_write);
+}
 
 WakeReason WaitForStream(host::Stream stream, bool for_write, Deadline deadline) {
   Sleeper sleeper;
@@ -115,9 +121,9 @@ WakeReason WaitForStream(host::Stream stream, bool for_write, Deadline deadline)
 namespace host {
 
 Result<size_t, Errno> StreamRead(Stream stream, std::span<std::byte> out) {
-  StreamWatchList& list = StreamWatchList::The();
+  HostWatchList& list = HostWatchList::The();
   std::lock_guard guard(list.mutex);
-  StreamWatchList::Stream& from = list.stream(stream);
+  HostWatchList::Stream& from = list.stream(stream);
   if (from.data.empty()) {
     if (from.has_ended) {
       return size_t{0};
@@ -131,9 +137,9 @@ Result<size_t, Errno> StreamRead(Stream stream, std::span<std::byte> out) {
 }
 
 Result<size_t, Errno> StreamWrite(Stream stream, std::span<const std::byte> data) {
-  StreamWatchList& list = StreamWatchList::The();
+  HostWatchList& list = HostWatchList::The();
   std::lock_guard guard(list.mutex);
-  StreamWatchList::Stream& to = list.stream(stream);
+  HostWatchList::Stream& to = list.stream(stream);
   if (to.has_ended) {
     return Error(Errno::kEPIPE);
   }
@@ -149,20 +155,10 @@ Result<size_t, Errno> StreamWrite(Stream stream, std::span<const std::byte> data
 }
 
 Result<StreamInfo, Errno> StreamQuery(Stream stream) {
-  StreamWatchList& list = StreamWatchList::The();
+  HostWatchList& list = HostWatchList::The();
   std::lock_guard guard(list.mutex);
-  const StreamWatchList::Stream& asked = list.stream(stream);
+  const HostWatchList::Stream& asked = list.stream(stream);
   return StreamInfo{.is_terminal = asked.is_terminal, .rows = asked.rows, .columns = asked.columns};
-}
-
-uint32_t Wait(std::span<const Watch> watch, uint64_t) {
-  StreamWatchList& list = StreamWatchList::The();
-  std::lock_guard guard(list.mutex);
-  uint32_t ready = 0;
-  for (size_t i = 0; i < watch.size(); ++i) {
-    ready |= list.IsReady(watch[i].stream, watch[i].for_write) ? 1u << i : 0;
-  }
-  return ready;
 }
 
 }  // namespace host
@@ -172,7 +168,7 @@ namespace {
 
 template <typename Change>
 void ChangeStream(host::Stream stream, Change change) {
-  StreamWatchList& list = StreamWatchList::The();
+  HostWatchList& list = HostWatchList::The();
   std::lock_guard guard(list.mutex);
   change(list.stream(stream));
   list.Tell();
@@ -180,7 +176,7 @@ void ChangeStream(host::Stream stream, Change change) {
 
 }  // namespace
 
-void ResetStreams() { StreamWatchList::The().Reset(); }
+void ResetStreams() { HostWatchList::The().Reset(); }
 
 void MakeTerminal(host::Stream stream, uint16_t rows, uint16_t columns) {
   ChangeStream(stream, [&](auto& changed) {
@@ -207,19 +203,19 @@ void BreakOutput(host::Stream stream) {
 }
 
 std::string OutputOf(host::Stream stream) {
-  StreamWatchList& list = StreamWatchList::The();
+  HostWatchList& list = HostWatchList::The();
   std::lock_guard guard(list.mutex);
   return list.stream(stream).data;
 }
 
 void LimitTransfer(size_t bytes) {
-  StreamWatchList& list = StreamWatchList::The();
+  HostWatchList& list = HostWatchList::The();
   std::lock_guard guard(list.mutex);
   list.transfer_limit = bytes;
 }
 
 size_t watcher_count() {
-  StreamWatchList& list = StreamWatchList::The();
+  HostWatchList& list = HostWatchList::The();
   std::lock_guard guard(list.mutex);
   return list.count;
 }
