@@ -29,16 +29,4 @@ Result<void> ReturnGuestPage(const Services& services, GuestPhys page) {
   return {};
 }
 
-uint64_t ScrubEverything(const Services& services) {
-  uint64_t count = 0;
-  for (GuestPhys page; page < services.pages.end(); page += kPageSize) {
-    if (services.pages.Begin(page, PageState::kEnclavePool).ok()) {
-      FillOnce(services.memory.At(page), std::byte{0}, kPageSize);
-      services.pages.Abandon(page);
-      ++count;
-    }
-  }
-  return count;
-}
-
 }  // namespace nsgx::snp

@@ -71,11 +71,4 @@ Result<void> TakeGuestPage(const Services& services, GuestPhys page);
 // Requires: the page is in state kEnclavePool, and no processor has a translation for it.
 Result<void> ReturnGuestPage(const Services& services, GuestPhys page);
 
-// Wipes every page that any enclave holds, where it is, and returns how many that were. For the
-// end: before the SEH gives up, or when the guest says that it will not be there any more. The
-// pages stay enclaves' pages; the guest can't reach them before they are returned one by one.
-//
-// Requires: no enclave is inside, and none is entered again.
-uint64_t ScrubEverything(const Services& services);
-
 }  // namespace nsgx::snp

@@ -98,19 +98,5 @@ TEST_F(ServicesTest, StaysWhereItIsWhenTheProcessorRefuses) {
   EXPECT_EQ(machine_.rmp.entry(kPage).rights, 0u);
 }
 
-TEST_F(ServicesTest, ScrubsAllEnclaves) {
-  machine_.GiveToGuest(kPage, 3);
-  ASSERT_TRUE(TakeGuestPage(services_, kPage).ok());
-  ASSERT_TRUE(TakeGuestPage(services_, kPage + 2 * kPageSize).ok());
-  for (uint64_t i = 0; i < 3; ++i) {
-    *machine_.At<uint64_t>(kPage + i * kPageSize + 0xff8) = 0x5ec2e7;
-  }
-  EXPECT_EQ(ScrubEverything(services_), 2u);
-  EXPECT_EQ(*machine_.At<uint64_t>(kPage + 0xff8), 0u);
-  EXPECT_EQ(*machine_.At<uint64_t>(kPage + kPageSize + 0xff8), 0x5ec2e7u);  // the guest's
-  EXPECT_EQ(*machine_.At<uint64_t>(kPage + 2 * kPageSize + 0xff8), 0u);
-  EXPECT_EQ(machine_.pages.StateOf(kPage), PageState::kEnclavePool);
-}
-
 }  // namespace
 }  // namespace nsgx::snp

@@ -173,6 +173,14 @@ Result<void> Ghcb::ChangePageStates(GuestPhys first, size_t count, bool is_large
   return Error(Status::kHostFault);
 }
 
+// A page without valid fields is no request.
+void Ghcb::Disarm() {
+  CHECK(is_ready());
+  FillOnce(page_ + offsetof(ghcb_page, valid_bitmap), std::byte{0},
+           sizeof(ghcb_page::valid_bitmap));
+  gate_.Prepare(address_.raw());
+}
+
 Result<void> ChangePageStateByMsr(HostGate& gate, GuestPhys page, uint64_t state) {
   const uint64_t answer = gate.Leave(state << 52 | page.raw() | GHCB_MSR_PAGE_STATE_REQUEST);
   if (GHCB_MSR_CODE(answer) != GHCB_MSR_PAGE_STATE_RESPONSE || answer >> 32 != 0) {

@@ -31,6 +31,9 @@ class HostGate {
   // Puts `request` into the GHCB MSR, leaves, and returns what the MSR then holds.
   virtual uint64_t Leave(uint64_t request) = 0;
 
+  // Puts `request` into the GHCB MSR, and does not leave.
+  virtual void Prepare(uint64_t request) = 0;
+
  protected:
   ~HostGate() = default;
 };
@@ -74,6 +77,10 @@ class Ghcb {
   // Errors:   kHostFault  the host has not done all of it.
   static constexpr size_t kMaxPageStates = GHCB_PAGE_STATE_MAX_ENTRIES;
   Result<void> ChangePageStates(GuestPhys first, size_t count, bool is_large, uint64_t state);
+
+  // VMGEXIT is for every ring. Makes it harmless in ring 3: the host gets a page that asks for
+  // nothing, and whatever it answers nobody reads. To be called before ring 3 runs.
+  void Disarm();
 
  private:
   void Begin();

@@ -38,6 +38,8 @@ class FakeHost final : public HostGate {
     msr_answer = [](uint64_t request) { return request + 1; };
   }
 
+  void Prepare(uint64_t request) override { requests.push_back(request); }
+
   static void SetValid(ghcb_page& page, size_t offset) {
     page.valid_bitmap[offset / 64] |= static_cast<uint8_t>(1 << (offset / 8 % 8));
   }
@@ -209,6 +211,15 @@ TEST_F(GhcbTest, DoesNotWaitForEver) {
     host_.answer = answer;
     EXPECT_EQ(ghcb_.ChangePageStates(GuestPhys(0x5000), 5, false, GHCB_PAGE_SHARED).error(),
               Status::kHostFault);
+  }
+}
+
+TEST_F(GhcbTest, NothingIsAskedForWhileRing3Runs) {
+  EXPECT_TRUE(ghcb_.WritePort8(0x3f8, 'x').ok());
+  ghcb_.Disarm();
+  EXPECT_EQ(host_.requests.back(), kAddress.raw());
+  for (uint8_t bits : host_.page.valid_bitmap) {
+    EXPECT_EQ(bits, 0);
   }
 }
 

@@ -15,12 +15,13 @@ struct Known {
   std::array<uint8_t, 3> opcode;
 };
 
-constexpr std::array<Known, 5> kKnown = {{
+constexpr std::array<Known, 6> kKnown = {{
     {VcInstruction::kCpuid, SNP_EXIT_CPUID, 2, {0x0f, 0xa2, 0}},
     {VcInstruction::kRdmsr, SNP_EXIT_MSR, 2, {0x0f, 0x32, 0}},
     {VcInstruction::kWrmsr, SNP_EXIT_MSR, 2, {0x0f, 0x30, 0}},
     {VcInstruction::kRdtsc, SNP_EXIT_RDTSC, 2, {0x0f, 0x31, 0}},
     {VcInstruction::kRdtscp, SNP_EXIT_RDTSCP, 3, {0x0f, 0x01, 0xf9}},
+    {VcInstruction::kVmmcall, SNP_EXIT_VMMCALL, 3, {0x0f, 0x01, 0xd9}},
 }};
 
 // Prefixes that change nothing about these instructions; compilers and assemblers put them there

@@ -10,7 +10,7 @@
 namespace nsgx::snp {
 
 // The instructions that the SEH, or an enclave, may be in when #VC comes.
-enum class VcInstruction : uint8_t { kCpuid, kRdmsr, kWrmsr, kRdtsc, kRdtscp };
+enum class VcInstruction : uint8_t { kCpuid, kRdmsr, kWrmsr, kRdtsc, kRdtscp, kVmmcall };
 
 struct DecodedVc {
   VcInstruction instruction;

@@ -32,6 +32,7 @@ TEST(VcDecoderTest, KnowsWhatRaisesVc) {
       {SNP_EXIT_MSR, {0x0f, 0x30}, VcInstruction::kWrmsr, 2},
       {SNP_EXIT_RDTSC, {0x0f, 0x31}, VcInstruction::kRdtsc, 2},
       {SNP_EXIT_RDTSCP, {0x0f, 0x01, 0xf9}, VcInstruction::kRdtscp, 3},
+      {SNP_EXIT_VMMCALL, {0x0f, 0x01, 0xd9}, VcInstruction::kVmmcall, 3},
   };
   for (const auto& test : kCases) {
     const Result<DecodedVc> decoded = Decode(test.exit_code, test.bytes);
@@ -49,7 +50,7 @@ TEST(VcDecoderTest, RefusesForgeries) {
   EXPECT_FALSE(Decode(SNP_EXIT_RDTSCP, {0x0f, 0x01, 0xd9}).ok());
   EXPECT_FALSE(Decode(SNP_EXIT_NPF, {0x0f, 0xa2}).ok());
   EXPECT_FALSE(Decode(SNP_EXIT_IOIO, {0xee}).ok());
-  EXPECT_FALSE(Decode(SNP_EXIT_VMMCALL, {0x0f, 0x01, 0xd9}).ok());
+  EXPECT_FALSE(Decode(SNP_EXIT_VMMCALL, {0xf3, 0x0f, 0x01, 0xd9}).ok());  // VMGEXIT
   EXPECT_FALSE(Decode(uint64_t{1} << 32 | SNP_EXIT_CPUID, {0x0f, 0xa2}).ok());
   // LOCK makes it undefined, F3 might make it something else.
   EXPECT_FALSE(Decode(SNP_EXIT_CPUID, {0xf0, 0x0f, 0xa2}).ok());

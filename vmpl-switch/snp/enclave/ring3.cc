@@ -3,6 +3,7 @@
 
 #include "base/core/check.h"
 #include "vmpl-switch/snp/cpu/descriptors.h"
+#include "vmpl-switch/snp/cpu/ghcb.h"
 #include "vmpl-switch/snp/cpu/instructions_raw.h"
 #include "vmpl-switch/snp/cpu/per_cpu.h"
 #include "vmpl-switch/snp/cpu/trap.h"
@@ -123,6 +124,7 @@ Ring3Event Ring3::Run(Ring3State& state) {
   Turn turn{.state = state};
   PerCpu& cpu = ThisCpu();
   cpu.context = &turn;
+  cpu.ghcb->Disarm();
   Load(state.extended);
   WriteFsBase(state.fs_base);
   WriteUserGsBase(state.gs_base);

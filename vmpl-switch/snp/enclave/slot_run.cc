@@ -26,8 +26,9 @@ constexpr uint64_t kFlagInterrupts = 0x200;
 constexpr uint64_t kErrorPresentWriteFetch = 0x13;
 constexpr uint64_t kErrorWrite = 2;
 constexpr uint64_t kErrorFetch = 16;
-// #GP because of `int 0x80`: the IDT ends before.
-constexpr uint64_t kErrorInt80 = 0x80 << 3 | 2;
+// #GP because of a vector behind the end of the IDT; emulators disagree about the bits that name
+// it.
+constexpr uint64_t kErrorIdt = 1 << 1;
 
 constexpr uint64_t kInstructionSize = 15;
 
@@ -191,20 +192,23 @@ SlotRun::Step SlotRun::LeaveBy(uint64_t call) {
       step.exit.arguments[2] = frame_.r8;
       step.exit.arguments[3] = frame_.r9;
       return step;
+    // What is no argument of the call may be anything of the enclave's, and stays inside.
     case seh::Leave::kIdle:
       step.exit.reason = NSGX_SEH_EXIT_IDLE;
+      step.exit.arguments[0] = frame_.rsi;
       break;
     case seh::Leave::kWake:
       step.exit.reason = NSGX_SEH_EXIT_WAKE;
+      step.exit.arguments[0] = frame_.rsi;
       break;
     case seh::Leave::kDone:
       step.exit.reason = NSGX_SEH_EXIT_DONE;
+      step.exit.arguments[0] = frame_.rsi;
+      step.exit.arguments[1] = frame_.rdx;
       break;
     case seh::Leave::kRefused:
       break;
   }
-  step.exit.arguments[0] = frame_.rsi;
-  step.exit.arguments[1] = frame_.rdx;
   return step;
 }
 
@@ -263,10 +267,17 @@ SlotRun::Step SlotRun::PageFault(const Ring3Event& event, bool again) {
   return Exception(NSGX_CAUSE_PAGE_FAULT, event);
 }
 
+bool SlotRun::IsAtRip(const std::array<std::byte, 2>& wanted) {
+  std::array<std::byte, 2> code = {};
+  return context_.machine_.Read(EnclaveVirt(frame_.rip), code) == code.size() && code == wanted;
+}
+
 SlotRun::Step SlotRun::GeneralProtection(const Ring3Event& event) {
-  if (event.error_code == kErrorInt80) {
-    constexpr uint64_t kSize = 2;
-    frame_.rip += kSize;
+  // Only the instruction is a system call. A host that could inject the vector would otherwise make
+  // one up, with arguments from whatever the registers hold.
+  constexpr std::array<std::byte, 2> kInt80 = {std::byte{0xcd}, std::byte{0x80}};
+  if ((event.error_code & kErrorIdt) != 0 && IsAtRip(kInt80)) {
+    frame_.rip += kInt80.size();
     return Exception(NSGX_CAUSE_SYSCALL, event);
   }
   return Exception(event.vector, event);
@@ -275,9 +286,8 @@ SlotRun::Step SlotRun::GeneralProtection(const Ring3Event& event) {
 SlotRun::Step SlotRun::InvalidOpcode(const Ring3Event& event) {
   // SYSENTER, which AMD's processors do not know in 64-bit mode.
   constexpr std::array<std::byte, 2> kSysenter = {std::byte{0x0f}, std::byte{0x34}};
-  std::array<std::byte, 2> code = {};
-  if (context_.machine_.Read(EnclaveVirt(frame_.rip), code) == code.size() && code == kSysenter) {
-    frame_.rip += code.size();
+  if (IsAtRip(kSysenter)) {
+    frame_.rip += kSysenter.size();
     return Exception(NSGX_CAUSE_SYSCALL, event);
   }
   return Exception(event.vector, event);
@@ -291,6 +301,9 @@ SlotRun::Step SlotRun::VmmCommunication(const Ring3Event& event) {
   const Result<DecodedVc> decoded = DecodeVc(event.error_code, std::span(code).first(size));
   if (!decoded.ok()) {
     return End(event.vector, event);
+  }
+  if (decoded.value().instruction == VcInstruction::kVmmcall) {
+    return Exception(NSGX_CAUSE_UNDEFINED, event);  // there is nobody to call
   }
   if (decoded.value().instruction != VcInstruction::kCpuid) {
     return Exception(NSGX_CAUSE_GENERAL_PROTECTION, event);

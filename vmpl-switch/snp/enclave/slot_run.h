@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 
@@ -45,6 +46,7 @@ class SlotRun {
   Step Exception(uint64_t cause, const Ring3Event& event);
   Step PageFault(const Ring3Event& event, bool again);
   Step GeneralProtection(const Ring3Event& event);
+  bool IsAtRip(const std::array<std::byte, 2>& wanted);
   Step InvalidOpcode(const Ring3Event& event);
   Step VmmCommunication(const Ring3Event& event);
   void Deliver(uint64_t cause, const Ring3Event& event);

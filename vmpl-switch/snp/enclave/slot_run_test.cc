@@ -22,6 +22,14 @@ class SlotRunTest : public testing::Test, public EnclaveMachine {
   void SetHandlers() {
     hardware.actions.push_back(Gate(NSGX_GATE_SET_HANDLER, code_address(), code_address() + 64));
   }
+  // Puts an instruction into the slot's free memory, and returns its address.
+  uint64_t CodePlace() const {
+    return slot_address(0) + NSGX_SLOT_FRAME_OFFSET + offsetof(nsgx_frame, xsave);
+  }
+  uint64_t PutCode(std::array<uint8_t, 2> code) {
+    __builtin_memcpy(Frame()->xsave, code.data(), code.size());
+    return CodePlace();
+  }
   // An action that looks, and then is interrupted.
   static FakeHardware::Action Look(std::function<void(Ring3State&)> look) {
     return [look](Ring3State& state) -> Ring3Event {
@@ -285,13 +293,25 @@ TEST_F(SlotRunTest, SystemCallsOfItsOwnGoToTheEnclave) {
     EXPECT_EQ(state.frame.r11, 0x246u);
     EXPECT_EQ(state.frame.rdi, 5u);
     EXPECT_EQ(state.extended[160], std::byte{9});
-    // int 0x80
-    state.frame.rip = 0x100;
+    state.frame.rip = PutCode({0xcd, 0x80});  // int 0x80
     return {.vector = kVectorGeneralProtection, .error_code = 0x402, .address = 0};
   });
   hardware.actions.push_back(Look([&](Ring3State&) {
     EXPECT_EQ(Frame()->cause, uint64_t{NSGX_CAUSE_SYSCALL});
-    EXPECT_EQ(Frame()->rip, 0x102u);
+    EXPECT_EQ(Frame()->rip, CodePlace() + 2);
+  }));
+  EnterUntil(NSGX_SEH_EXIT_INTERRUPTED);
+}
+
+TEST_F(SlotRunTest, AVectorThatNoInstructionNamesIsNoSystemCall) {
+  SetHandlers();
+  hardware.actions.push_back([&](Ring3State& state) -> Ring3Event {
+    state.frame.rip = PutCode({0xcd, 0x81});
+    return {.vector = kVectorGeneralProtection, .error_code = 0x402, .address = 0};
+  });
+  hardware.actions.push_back(Look([&](Ring3State&) {
+    EXPECT_EQ(Frame()->cause, uint64_t{NSGX_CAUSE_GENERAL_PROTECTION});
+    EXPECT_EQ(Frame()->rip, CodePlace());
   }));
   EnterUntil(NSGX_SEH_EXIT_INTERRUPTED);
 }
