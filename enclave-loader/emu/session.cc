@@ -23,10 +23,10 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// Twenty times what a start takes, for busy machines.
-constexpr seconds kStartLimit{120};
+// Fifty times what a start takes, for busy machines.
+constexpr seconds kStartLimit{300};
 // From the word that the program has ended to the last of its output and the machine's end.
-constexpr seconds kEndLimit{20};
+constexpr seconds kEndLimit{60};
 constexpr seconds kQuiet{1};
 constexpr milliseconds kStep{500};
 
@@ -188,7 +188,7 @@ Result<Session::Outcome, Complaint> Session::Run() {
       return ComplainOfEnd("the program's output did not come out of the machine");
     }
     if (!started_ && now > begun_ + kStartLimit) {
-      return ComplainOfEnd("the program did not start within two minutes");
+      return ComplainOfEnd("the program did not start within five minutes");
     }
     if (!started_ && !has_terminal_) {
       ShowProgress();
