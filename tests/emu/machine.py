@@ -3,6 +3,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -60,6 +61,24 @@ def shell(script, files=(), **options):
         for file in files:
             os.symlink(os.path.abspath(file), os.path.join(folder, os.path.basename(file)))
         return run("--emu-shell", f"--emu-share={folder}", given=script.encode(), **options)
+
+
+def changed(folder, monitor=None, qemu_options=""):
+    """Makes a copy of the machine in the folder, with another monitor or more options for QEMU. Returns its nsgx-run."""
+    program = os.path.join(folder, "nsgx-run")
+    shutil.copy("nsgx-run", program)
+    shutil.copytree("emu", os.path.join(folder, "emu"))
+    if monitor is not None:
+        shutil.copy(monitor, os.path.join(folder, "emu", "monitor.elf"))
+    with open("emu/qemu", encoding="utf-8") as stream:
+        qemu = stream.read().strip()
+    script = os.path.join(folder, "qemu.sh")
+    with open(script, "w", encoding="utf-8") as stream:
+        stream.write(f'#!/bin/sh\nexec "{qemu}" "$@" {qemu_options}\n')
+    os.chmod(script, 0o755)
+    with open(os.path.join(folder, "emu", "qemu"), "w", encoding="utf-8") as stream:
+        stream.write(script + "\n")
+    return program
 
 
 def identity_of(image):

@@ -88,7 +88,7 @@ class Igvm:
         return fixed[:20] + struct.pack("<I", checksum) + variable + self.data
 
 
-def start(igvm, kernel="emu/vmlinuz", command_line=b"quiet"):
+def start(igvm, kernel="emu/vmlinuz", command_line=b"quiet", monitor="emu/monitor.elf", more=()):
     """Runs the machine until it ends or Linux is about to start; returns what SEH and monitor said."""
     with open("emu/qemu", encoding="utf-8") as stream:
         qemu = stream.read().strip()
@@ -101,7 +101,7 @@ def start(igvm, kernel="emu/vmlinuz", command_line=b"quiet"):
         command = [qemu, "-accel", "tcg", "-M", "q35", "-cpu", "EPYC,+svm,+npt,phys-bits=48", "-m", "1G", "-nodefaults"]
         command += ["-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio"]
         command += ["-debugcon", f"file:{paths['log']}", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
-        command += ["-kernel", "emu/monitor.elf", "-initrd", paths["igvm"]]
+        command += ["-kernel", monitor, "-initrd", paths["igvm"], *more]
         command += ["-fw_cfg", f"name=opt/org.nsgx/cmdline,file={paths['cmdline']}"]
         if kernel is not None:
             command += ["-fw_cfg", f"name=opt/org.nsgx/kernel,file={kernel}"]

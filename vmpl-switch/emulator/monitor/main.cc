@@ -12,6 +12,7 @@
 #include "vmpl-switch/emulator/monitor/loader.h"
 #include "vmpl-switch/emulator/monitor/monitor.h"
 #include "vmpl-switch/emulator/monitor/pvh.h"
+#include "vmpl-switch/emulator/monitor/tampering.h"
 
 // l0.lds
 extern "C" const std::byte monitor_end[];
@@ -228,12 +229,23 @@ void MonitorMain(const nsgx::emu::StartInfo* info) {
     LOG(kNotice, "devices reach all memory: there is no IOMMU (QEMU's -device intel-iommu)");
   }
 
+  Tampering* const tampering = StartTampering(*info, memory, rmp);
+  if (tampering != nullptr) {
+    tampering->AfterLaunch();
+  }
+
   Paranoia paranoia(kIsParanoid);
   alignas(Monitor) static constinit std::byte g_monitor_space[sizeof(Monitor)] = {};
   Monitor* monitor = new (&g_monitor_space)
       Monitor(g_hardware, memory, rmp, tables, g_firmware, g_cpuid, paranoia, g_maps, g_vmcbs);
+  if (tampering != nullptr) {
+    monitor->SetTampering(*tampering);
+  }
   const End end = monitor->Run(g_launch_vmsa);
   LogEnd(end);
+  if (tampering != nullptr) {
+    tampering->AfterEnd();
+  }
   LogCounters(monitor->counters());
   if (paranoia.is_on()) {
     LOG(kInfo, "count paranoia.checked ", paranoia.checked());

@@ -37,6 +37,11 @@ void InterceptMsr(uint8_t (&map)[8192], uint32_t number) {
   map[base + index / 4] = static_cast<uint8_t>(map[base + index / 4] | 3u << (index % 4 * 2));
 }
 
+void GuardPort(InterceptMaps& maps, uint16_t port) {
+  maps.guarded_ports[port / 8] =
+      static_cast<uint8_t>(maps.guarded_ports[port / 8] | 1u << port % 8);
+}
+
 void FillMaps(InterceptMaps& maps) {
   InterceptMsr(maps.msr, kMsrEfer);
   InterceptMsr(maps.msr, SNP_MSR_GHCB);
@@ -47,8 +52,7 @@ void FillMaps(InterceptMaps& maps) {
   FillOnce(maps.all_ports, std::byte{0xff}, sizeof(maps.all_ports));
   for (uint32_t port = 0; port <= 0xffff; ++port) {
     if (Host::IsGuarded(static_cast<uint16_t>(port))) {
-      maps.guarded_ports[port / 8] =
-          static_cast<uint8_t>(maps.guarded_ports[port / 8] | 1u << port % 8);
+      GuardPort(maps, static_cast<uint16_t>(port));
     }
   }
 }
@@ -99,6 +103,11 @@ Monitor::Monitor(Hardware& hardware, const GuestMemory& memory, Rmp& rmp, Nested
   }
 }
 
+void Monitor::SetTampering(Tampering& tampering) {
+  tampering_ = &tampering;
+  GuardPort(maps_, kTamperingPort);
+}
+
 void Monitor::PrepareVmcb(VmplContext& context) {
   VmcbControl& control = context.vmcb->control;
   control.intercept_cr = kInterceptWriteCr0;
@@ -147,6 +156,9 @@ void Monitor::SwitchTo(unsigned vmpl) {
   }
   current_ = vmpl;
   Load(current());
+  if (tampering_ != nullptr) {
+    tampering_->AfterSwitch(from, current());
+  }
   if (vmpl != 0) {
     device_waits_ = false;
   }
@@ -191,6 +203,12 @@ End Monitor::Run(snp_vmsa& vmsa) {
   current_ = 0;
   Load(contexts_[0]);
   for (;;) {
+    if (tampering_ != nullptr) {
+      const std::optional<unsigned> other = tampering_->BeforeEntry(current());
+      if (other.has_value()) {
+        SwitchTo(*other);
+      }
+    }
     MaybeEnd end = Enter();
     if (!end.has_value()) {
       end = HandleExit();
@@ -434,9 +452,16 @@ Monitor::MaybeEnd Monitor::HandlePort(VmplContext& context) {
   const unsigned size = (info & GHCB_IO_8) != 0 ? 1 : (info & GHCB_IO_16) != 0 ? 2 : 4;
   const uint64_t mask = size == 4 ? 0xffffffff : (uint64_t{1} << (8 * size)) - 1;
   const bool is_in = (info & GHCB_IO_IN) != 0;
+  const auto port = static_cast<uint16_t>(info >> 16);
   auto value = static_cast<uint32_t>(save.rax & mask);
-  const MaybeEnd end =
-      host_.AccessPort(context.vmpl, static_cast<uint16_t>(info >> 16), size, is_in, value);
+  MaybeEnd end;
+  if (tampering_ == nullptr || port != kTamperingPort) {
+    end = host_.AccessPort(context.vmpl, port, size, is_in, value);
+  } else if (is_in) {
+    value = tampering_->Say();
+  } else {
+    tampering_->Hear(static_cast<uint8_t>(value));
+  }
   if (is_in) {
     // As everywhere, 32 bits clear the upper half.
     save.rax = size == 4 ? value : (save.rax & ~mask) | (value & mask);
@@ -452,14 +477,16 @@ Monitor::MaybeEnd Monitor::HandleHypercall(VmplContext& context) {
   if (decoded.instruction != Instruction::kVmgexit) {
     return Reflect(context, SNP_EXIT_VMMCALL);
   }
-  // Enclaves and programs have no business with the host.
-  if (save.cpl != 0) {
-    Raise(context, kVectorGeneralProtection, 0);
-    return std::nullopt;
-  }
+  // In every ring: whoever has programs above itself sees to it that they ask for nothing.
   save.rip += decoded.size;
   context.vmcb->control.interrupt_shadow = 0;
+  if (tampering_ != nullptr && tampering_->AnswersCall(context)) {
+    return std::nullopt;
+  }
   const Host::Outcome outcome = host_.Call(context);
+  if (tampering_ != nullptr) {
+    tampering_->AfterCall();
+  }
   if (outcome.end.has_value()) {
     return outcome.end;
   }

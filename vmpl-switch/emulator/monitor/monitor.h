@@ -11,6 +11,7 @@
 #include "vmpl-switch/emulator/monitor/nested_tables.h"
 #include "vmpl-switch/emulator/monitor/paranoia.h"
 #include "vmpl-switch/emulator/monitor/snp_instructions.h"
+#include "vmpl-switch/emulator/monitor/tampering.h"
 #include "vmpl-switch/emulator/monitor/vmpl_context.h"
 
 namespace nsgx::emu {
@@ -31,6 +32,9 @@ class Monitor {
   Monitor(Hardware& hardware, const GuestMemory& memory, Rmp& rmp, NestedTables& tables,
           firmware::SecureProcessor& firmware, const firmware::GuestCpuid& cpuid,
           Paranoia& paranoia, InterceptMaps& maps, VmcbPages& vmcbs);
+
+  // From now on `tampering` is asked, too. Requires: it stays for ever.
+  void SetTampering(Tampering& tampering);
 
   // Starts VMPL0 with the state in `vmsa`, a page that no guest can reach, and runs the machine to
   // its end.
@@ -78,6 +82,7 @@ class Monitor {
   Rmp& rmp_;
   NestedTables& tables_;
   Paranoia& paranoia_;
+  Tampering* tampering_ = nullptr;
   InterceptMaps& maps_;
   Contexts contexts_ = {};
   Counters counters_ = {};

@@ -1,0 +1,40 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Instructions that are no program's, in ring 3 of VMPL0. It runs in the out folder.
+
+Without Ghcb::Disarm the machine ends at vmgexit: the host takes the answer of the last switch for a request.
+"""
+
+import re
+import unittest
+
+import hostile_machine
+import machine
+
+# "ran", or the signal that Linux would send: 4 undefined, 5 trap, 11 not allowed, 31 a system call that there is not.
+_OUTCOMES = [
+    # VMGEXIT reaches the host; it is asked for nothing. QEMU does not refuse WBINVD, as a processor would.
+    ("ran", "cpuid rdtsc rdtscp vmgexit vmgexit.other_prefix pause wbinvd"),
+    ("signal 4", "vmmcall vmcall ud2 encls invlpgb stac"),
+    ("signal 5", "int3 icebp"),
+    ("signal 31", "int_0x80 sysenter"),
+]
+_REFUSED = "signal 11"
+
+
+class InstructionsTest(unittest.TestCase):
+    maxDiff = None
+
+    def test_instructions(self):
+        result = hostile_machine.run("nsgx-run instructions.elf; echo status $?\n", ["instructions.elf"])
+        found = dict(re.findall(r"^(\S+) (ran|signal \d+|\d+)$", result.out.decode(), re.MULTILINE))
+        self.assertEqual(found.pop("status", None), "0", result)
+        expected = dict.fromkeys(found, _REFUSED)
+        expected.update({name: outcome for outcome, names in _OUTCOMES for name in names.split()})
+        self.assertEqual(found, expected)
+        self.assertGreater(len(found), 50)
+
+
+if __name__ == "__main__":
+    machine.require()
+    unittest.main()
