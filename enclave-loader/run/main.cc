@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // nsgx-run: runs one enclave image and ends as its program ends.
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -138,6 +141,9 @@ class Run final : private EndListener {
     }
     finish(Phase::kParse);
 
+    if (options_.trace.is_wanted && !OpenTrace(config.value())) {
+      return kOurFailure;
+    }
     if (options_.machine == Machine::kEmu) {
       return RunOnEmulator(options_.emulator, EmulatedRunOf(options_), kOurFailure);
     }
@@ -167,6 +173,34 @@ class Run final : private EndListener {
   }
 
  private:
+  // False: it was said why not.
+  bool OpenTrace(const ConfigView& config) {
+    if (options_.machine == Machine::kEmu) {
+      PrintComplaint(kRunTool.name,
+                     Complaint::Of("option --trace is for an enclave that runs here; for the "
+                                   "machine emu, use it in its shell (--emu-shell)"));
+      return false;
+    }
+    if (options_.trace.has_calls() && (config.attributes() & NSGX_ATTRIBUTE_DEBUG) == 0) {
+      PrintImageComplaint(options_.image,
+                          Complaint::Of("it is no debug image, so its system calls can't be "
+                                        "traced; sign it with debug = true, or trace host calls "
+                                        "alone (--trace-filter=host)"));
+      return false;
+    }
+    int fd = STDERR_FILENO;
+    if (options_.trace.file != nullptr) {
+      fd = open(options_.trace.file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+      if (fd < 0) {
+        PrintComplaint(kRunTool.name, Complaint::Of("the trace can't be written to ",
+                                                    options_.trace.file, ": ", strerror(errno)));
+        return false;
+      }
+    }
+    tracer_.emplace(options_.trace.filter, options_.trace.times, fd);
+    return true;
+  }
+
   // Null: it was said why there is none.
   std::unique_ptr<Device> OpenMachine() const {
     if (options_.machine == Machine::kSnp ||
@@ -192,12 +226,24 @@ class Run final : private EndListener {
   }
 
   void OnLog(uint32_t level, std::string_view line) override {
+    // Trace records are not for eyes.
+    if (level == kTraceLevel) {
+      if (tracer_.has_value()) {
+        tracer_->OnRecord(line);
+      }
+      return;
+    }
     if (level <= options_.log_level) {
       PrintComplaint(options_.image, Complaint::Of(WithNames(line, DebugFile::Of(file_))));
     }
   }
 
   void OnHostCall(uint32_t slot, const Exit& exit, int64_t answer) override {
+    if (tracer_.has_value() && !IsTraceRecord(exit)) {
+      if (const shim::HostCallInfo* call = shim::FindHostCall(exit.number)) {
+        tracer_->OnHostCall(slot, *call, exit.arguments, answer);
+      }
+    }
     if (options_.log_level < kTraceLevel) {
       return;
     }
@@ -213,10 +259,30 @@ class Run final : private EndListener {
 
   [[noreturn]] void OnEnd(const Exit& exit) override {
     const int status = StatusOf(exit);
+    if (tracer_.has_value()) {
+      tracer_->OnEnd(EndText(exit));
+    }
     if (options_.stats != StatsForm::kNone) {
       PrintStats();
     }
     _exit(status);
+  }
+
+  // By which the enclave tells what is traced.
+  static bool IsTraceRecord(const Exit& exit) {
+    return exit.number == static_cast<uint64_t>(shim::HostCall::kLog) &&
+           exit.arguments[0] == kTraceLevel;
+  }
+
+  // As strace has it.
+  static std::string EndText(const Exit& exit) {
+    if (exit.reason == ExitReason::kDone && exit.arguments[0] == NSGX_DONE_EXIT) {
+      return "exited with " + std::to_string(exit.arguments[1] & 0xff);
+    }
+    if (exit.reason == ExitReason::kDone && exit.arguments[0] == NSGX_DONE_SIGNAL) {
+      return "killed by signal " + std::to_string(exit.arguments[1] & 0x7f);
+    }
+    return "ended by the machine";
   }
 
   int StatusOf(const Exit& exit) {
@@ -292,6 +358,7 @@ class Run final : private EndListener {
   RunStats stats_;
   std::unique_ptr<Device> device_;
   HostFiles files_;
+  std::optional<Tracer> tracer_;
   std::optional<Vcpus> vcpus_;
   uint64_t run_start_ = 0;
 };

@@ -51,6 +51,15 @@ constexpr Option kOptions[] = {
      "the public key itself (PEM)."},
     {"--stats", "[=json]",
      "At the end, says on standard error where the time went and how often the enclave was left."},
+    {"--trace", "[=FILE]",
+     "Prints the program's system calls as they are made, as strace does, to standard error or to "
+     "FILE. For debug images only; see docs/tracing.md."},
+    {"--trace-filter", "LIST",
+     "Which calls are traced: names, the classes file, desc, network, memory, process, signal, "
+     "ipc, clock, all and none, and host for host calls, which can be traced of every image. "
+     "! before a word leaves it out. Implies --trace."},
+    {"--trace-times", "LIST",
+     "What times a trace shows: relative, clock or epoch, and spent. Implies --trace."},
     {"--vcpus", "N",
      "How many host threads run the enclave; by default as many as there are processors, within "
      "what "
@@ -149,6 +158,27 @@ Result<void, Complaint> ApplyToEmulator(EmulatorOptions& options, std::string_vi
   return {};
 }
 
+// `value` ends with a NUL byte, if there is one.
+Result<void, Complaint> ApplyToTrace(TraceOptions& options, std::string_view name,
+                                     std::string_view value) {
+  options.is_wanted = true;
+  if (name == "--trace") {
+    if (!value.empty()) {
+      options.file = value.data();
+    }
+  } else if (name == "--trace-filter") {
+    options.filter = TRY(TraceFilter::Parse(value));
+  } else {
+    const Result<TraceTimes> times = ParseTraceTimes(value);
+    if (!times.ok()) {
+      return Complain("option --trace-times does not know all of ", value,
+                      "; times are relative, clock, epoch, spent");
+    }
+    options.times = times.value();
+  }
+  return {};
+}
+
 Result<void, Complaint> Apply(RunOptions& options, std::string_view name, std::string_view value) {
   if (name == "--help") {
     options.request = Request::kHelp;
@@ -199,6 +229,8 @@ Result<void, Complaint> Apply(RunOptions& options, std::string_view name, std::s
                       "; write --stats or --stats=json");
     }
     options.stats = value.empty() ? StatsForm::kText : StatsForm::kJson;
+  } else if (name.starts_with("--trace")) {
+    return ApplyToTrace(options.trace, name, value);
   } else if (name == "--log") {
     for (uint32_t level = 0; level < kLogLevels.size(); ++level) {
       if (value == kLogLevels[level]) {
@@ -268,6 +300,9 @@ Result<RunOptions, Complaint> ParseRunOptions(std::span<char* const> arguments) 
     return Complain("no image given; see nsgx-run --help");
   }
   options.image = options.arguments[0];
+  if (options.trace.has_calls()) {
+    options.environment.push_back(kTraceVariable);
+  }
   return options;
 }
 

@@ -14,6 +14,8 @@
 #include "enclave-loader/cli/tool.h"
 #include "enclave-loader/emu/emu.h"
 #include "enclave-loader/host/hostile.h"
+#include "enclave-loader/trace/filter.h"
+#include "enclave-loader/trace/tracer.h"
 
 namespace nsgx::loader {
 
@@ -33,6 +35,18 @@ inline constexpr uint32_t kTraceLevel = 3;
 enum class Request : uint8_t { kRun, kHelp, kVersion, kMan };
 // What plays the machine. kAuto: kSnp where there is /dev/nsgx, else kSim.
 enum class Machine : uint8_t { kAuto, kSim, kSnp, kEmu };
+// What nsgx-run puts into the environment of an enclave whose system calls it is to trace.
+inline constexpr std::string_view kTraceVariable = "NSGX_TRACE=1";
+
+struct TraceOptions {
+  bool is_wanted = false;
+  const char* file = nullptr;  // null: standard error
+  TraceFilter filter;
+  TraceTimes times;
+
+  bool has_calls() const { return is_wanted && filter.HasCalls(); }
+};
+
 enum class StatsForm : uint8_t { kNone, kText, kJson };
 
 struct RunOptions {
@@ -47,6 +61,7 @@ struct RunOptions {
   StatsForm stats = StatsForm::kNone;
   uint32_t log_level = kWarningLevel;  // lines up to this level are shown
   HostileOptions hostile;
+  TraceOptions trace;
   EmulatorOptions emulator;  // on kEmu
 };
 

@@ -215,7 +215,13 @@ void libos_boot(nsgx_slot* slot) {
   if (!gate::SetHandlers(&libos_exception_entry, &libos_raw_syscall_entry).ok()) {
     Panic("the SEH refused the exception handlers");
   }
-  libos_fill_syscall_table();
+
+  auto config = ParseConfig(SpanAt<std::byte>(boot.config, boot.config_size));
+  if (!config.ok()) {
+    Panic("the configuration is malformed");
+  }
+  const LaunchStrings strings(config.value(), SpanAt<char>(boot.args, boot.args_size));
+  libos_fill_syscall_table(strings.WantsTrace());
   ProtectRelocated(base);
   if (!InitClock(boot.tsc_khz)) {
     Panic("this machine has no clock");
@@ -224,11 +230,6 @@ void libos_boot(nsgx_slot* slot) {
     Panic("no entropy could be had");
   }
 
-  auto config = ParseConfig(SpanAt<std::byte>(boot.config, boot.config_size));
-  if (!config.ok()) {
-    Panic("the configuration is malformed");
-  }
-  const LaunchStrings strings(config.value(), SpanAt<char>(boot.args, boot.args_size));
   main_stack =
       MakeMainStack(strings, config.value().main_stack_size(), boot.args_size + boot.config_size);
   LearnProgram(main_stack);

@@ -17,6 +17,22 @@ LaunchStrings::LaunchStrings(const ConfigView& config, std::span<const char> arg
   strings_ = std::string_view(args.data() + sizeof counts, args.size() - sizeof counts);
 }
 
+bool LaunchStrings::WantsTrace() const {
+  if ((config_.attributes() & NSGX_ATTRIBUTE_DEBUG) == 0) {
+    return false;
+  }
+  std::string_view rest = strings_;
+  for (uint32_t i = 0; i < argument_count_; ++i) {
+    TakeString(rest);
+  }
+  for (uint32_t i = 0; i < variable_count_; ++i) {
+    if (TakeString(rest) == kTraceVariable) {
+      return true;
+    }
+  }
+  return false;
+}
+
 std::string_view LaunchStrings::TakeString(std::string_view& rest) {
   const size_t size = rest.find('\0');
   if (size == std::string_view::npos) {

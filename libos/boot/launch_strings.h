@@ -13,6 +13,9 @@
 
 namespace nsgx::libos {
 
+// By this variable nsgx-run asks an enclave to tell of its system calls.
+inline constexpr std::string_view kTraceVariable = "NSGX_TRACE=1";
+
 // Why a string from outside was left out.
 enum class Refusal : uint8_t {
   kArgumentsFixed,  // the configuration fixes the arguments
@@ -62,6 +65,9 @@ class LaunchStrings {
     }
     for (uint32_t i = 0; i < variable_count_; ++i) {
       const std::string_view variable = TakeString(rest);
+      if (variable == kTraceVariable) {
+        continue;
+      }
       const size_t equals = variable.find('=');
       const std::string_view name = variable.substr(0, equals);
       if (equals == std::string_view::npos || equals == 0) {
@@ -75,6 +81,10 @@ class LaunchStrings {
       }
     }
   }
+
+  // Whether nsgx-run asks this enclave to tell of its system calls, and it is one that does: a
+  // debug enclave, which has no secrets from who runs it. The program does not see the variable.
+  bool WantsTrace() const;
 
  private:
   // Cuts the first string off `rest`.

@@ -42,8 +42,9 @@ __attribute__((visibility("hidden"))) extern const char libos_return_end[];
 [[noreturn]] __attribute__((visibility("hidden"))) void libos_resume_program(nsgx_frame* frame);
 
 // Enters the handlers of the calls that this image makes into the table that libos_syscall jumps
-// through. Once, after relocation and before what it wrote becomes read-only.
-__attribute__((visibility("hidden"))) void libos_fill_syscall_table();
+// through; when they are traced, what tells of them first. Once, after relocation and before what
+// it wrote becomes read-only.
+__attribute__((visibility("hidden"))) void libos_fill_syscall_table(bool is_traced);
 
 // Whether the call with this number is one that SA_RESTART makes again: from the system-call table.
 __attribute__((visibility("hidden"))) bool libos_call_can_be_made_again(uint64_t number);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The table that libos_syscall jumps through, made from the rows of syscalls.inc that this image
 // makes use of (records.S), and what is done about all others.
+#include <algorithm>
 #include <array>
 #include <atomic>
 
@@ -9,6 +10,7 @@
 #include "libos/kernel/syscalls.h"
 #include "libos/net/syscalls.h"
 #include "libos/vfs/syscalls.h"
+#include "syscall-shim/entry/trace.h"
 #include "syscall-shim/entry/trampoline.h"
 #include "syscall-shim/table/limits.h"
 #include "syscall-shim/table/syscall_table.h"
@@ -76,6 +78,26 @@ extern "C" {
 [[gnu::visibility("hidden")]] extern const nsgx::shim::SyscallRecord __start_nsgx_syscalls[];
 [[gnu::visibility("hidden")]] extern const nsgx::shim::SyscallRecord __stop_nsgx_syscalls[];
 
+}  // extern "C"
+
+namespace nsgx::shim {
+namespace {
+
+// In the table for every call when calls are traced.
+int64_t MakeTraced(uint64_t number, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5,
+                   uint64_t a6) {
+  const auto* const record =
+      std::find_if(__start_nsgx_syscalls, __stop_nsgx_syscalls,
+                   [number](const SyscallRecord& row) { return row.number == number; });
+  return Traced(record != __stop_nsgx_syscalls ? HandlerOf(*record) : &Refuse, number,
+                {a1, a2, a3, a4, a5, a6});
+}
+
+}  // namespace
+}  // namespace nsgx::shim
+
+extern "C" {
+
 // For entry.S. Read-only once the library OS has started.
 extern std::array<nsgx::shim::Trampoline, SYSCALL_COUNT> libos_syscall_table;
 [[gnu::visibility("hidden"),
@@ -91,7 +113,11 @@ int64_t libos_unknown_syscall(uint64_t number, uint64_t a1, uint64_t a2, uint64_
   return nsgx::shim::Refuse(number, a1, a2, a3, a4, a5, a6);
 }
 
-void libos_fill_syscall_table() {
+void libos_fill_syscall_table(bool is_traced) {
+  if (is_traced) {
+    libos_syscall_table.fill(&nsgx::shim::MakeTraced);
+    return;
+  }
   libos_syscall_table.fill(&nsgx::shim::Refuse);
   for (const nsgx::shim::SyscallRecord* record = __start_nsgx_syscalls;
        record != __stop_nsgx_syscalls; ++record) {
