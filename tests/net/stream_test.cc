@@ -90,8 +90,6 @@ TEST(Stream, ManyPieces) {
   message.msg_iovlen = 2000;
   EXPECT_EQ(sendmsg(pair.client, &message, 0), -1);
   EXPECT_EQ(errno, EMSGSIZE);
-  EXPECT_EQ(sendmsg(pair.client, reinterpret_cast<msghdr*>(16), 0), -1);
-  EXPECT_EQ(errno, EFAULT);
 }
 
 TEST(Stream, HalfClosed) {
@@ -199,7 +197,8 @@ TEST(Stream, NotConnected) {
   EXPECT_EQ(errno, EINVAL);
   EXPECT_EQ(shutdown(fd, SHUT_RDWR), -1);
   EXPECT_EQ(errno, ENOTCONN);
-  EXPECT_EQ(PollFor(fd, POLLIN | POLLOUT, 0), POLLOUT | POLLHUP);
+  // Whether it can be read depends on the kernel.
+  EXPECT_EQ(PollFor(fd, POLLIN | POLLOUT, 0) & ~POLLIN, POLLOUT | POLLHUP);
 }
 
 double Seconds() {

@@ -230,9 +230,11 @@ class Runner:
         pool.shutdown()
 
     def _run_again_alone(self, tests, outcomes, stream, say):
-        """A test that differs may have lost a race for the processor: nothing else runs when it has its other tries."""
+        """A test that differs for no known limit may have lost a race for the processor: nothing else runs when it has its
+        other tries."""
         by_name = {test.name: test for test in tests}
-        for name in sorted(name for name, outcome in outcomes.items() if outcome.row.differs()):
+        doubtful = [name for name, outcome in outcomes.items() if outcome.row.differs() and not outcome.row.reason]
+        for name in sorted(doubtful):
             for _ in range(_TRIES_ALONE):
                 outcome = self.run_one(by_name[name])
                 if not outcome.row.differs():
