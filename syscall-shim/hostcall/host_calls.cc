@@ -190,7 +190,8 @@ void AppendText(TextBuffer& out, const TracedHostCall& traced) {
     return;
   }
   out.Append(" = ");
-  if (traced.call.errnos.Has(-*traced.reply)) {
+  // The smallest of all numbers has no negative.
+  if (*traced.reply > -HostCallErrnos::kLimit && traced.call.errnos.Has(-*traced.reply)) {
     out.Append('-');
     out.Append(ErrnoName(-*traced.reply));
     return;
