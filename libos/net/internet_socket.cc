@@ -227,6 +227,21 @@ void InternetSocket::NoteState(uint32_t ready, uint64_t seen) {
   }
 }
 
+void InternetSocket::NoteConnected(bool is_connected, uint64_t seen) {
+  SpinLockGuard guard(state_lock_);
+  if (!is_connected || events_ != seen) {
+    unsure_ = kAnything;
+  } else {
+    // It was broken while it had no connection, and is not now.
+    ready_ &= ~kBroken;
+    unsure_ &= ~kBroken;
+    found_at_ = LastSocketWait();
+  }
+  // Data may have come with the connection, and have been told before that was: so nothing is taken
+  // back of what can be read.
+  ready_ |= kPOLLOUT;
+}
+
 void InternetSocket::PassOn(const Direction& direction) {
   SpinLockGuard guard(state_lock_);
   WaitQueue& sleepers = this->*direction.sleepers;
@@ -355,7 +370,7 @@ Result<void, Errno> InternetSocket::Connect(const SocketAddress& address, bool w
     activity.fetch_add(1, std::memory_order_relaxed);
     auto connected = host::SocketConnect(number_, name);
     if (connected.ok()) {
-      NoteState(name.size == 0 && !is_datagram() ? kPOLLOUT | kPOLLHUP : kPOLLOUT, seen);
+      NoteConnected(name.size != 0, seen);
       return {};
     }
     const Errno error = connected.error();

@@ -95,6 +95,8 @@ class InternetSocket final : public Socket, private HostSocket {
   bool IsKnownToBeEmpty();
   // From here on: this is ready, as far as one can tell if `seen` events had come before.
   void NoteState(uint32_t ready, uint64_t seen);
+  // connect has succeeded, begun when `seen` events had come; false: there is no peer any more.
+  void NoteConnected(bool is_connected, uint64_t seen);
   uint64_t events_seen();
   // Another thread that waits for the same may go on, too.
   void PassOn(const Direction& direction);

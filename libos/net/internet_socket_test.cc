@@ -4,6 +4,7 @@
 #include "libos/net/internet_socket.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -331,6 +332,35 @@ TEST_F(InternetSocketTest, AConnectThatTakesTime) {
   Tell(kPOLLOUT, 1);
   connecting.Join();
   EXPECT_EQ(result, 0);
+}
+
+TEST_F(InternetSocketTest, DataThatComeWithTheConnectionAreNotForgotten) {
+  Host().connect_error = Errno::kEINPROGRESS;
+  const int fd = Made();
+  int64_t result = -1;
+  FakeThread connecting([&] { result = Connect(fd); });
+  connecting.WaitUntilAsleep();
+  {
+    std::lock_guard guard(Host().mutex);
+    Host().connect_error = Errno{};
+    Host().sockets[1].data = "hello";
+  }
+  // Once, of both.
+  Tell(kPOLLIN | kPOLLOUT, 1);
+  connecting.Join();
+  ASSERT_EQ(result, 0);
+  Bytes got;
+  std::atomic<bool> is_over = false;
+  FakeThread reader([&] {
+    got = Receive(fd, 100, 0);
+    is_over = true;
+  });
+  for (int i = 0; i < 200 && !is_over; ++i) {
+    usleep(10'000);
+  }
+  reader.Interrupt();  // should it sleep for ever
+  reader.Join();
+  EXPECT_EQ(got, Got("hello"));
 }
 
 TEST_F(InternetSocketTest, ConnectionsAreAcceptedByNumbersOfOurs) {
