@@ -60,6 +60,18 @@ Result<void, Refusal> CheckHeader(const Elf64_Ehdr& header) {
 
 }  // namespace
 
+std::string_view StringAt(std::span<const std::byte> strings, uint64_t offset) {
+  if (offset >= strings.size()) {
+    return {};
+  }
+  const auto text = strings.subspan(static_cast<size_t>(offset));
+  const auto end = std::find(text.begin(), text.end(), std::byte{0});
+  if (end == text.end()) {
+    return {};
+  }
+  return {reinterpret_cast<const char*>(text.data()), static_cast<size_t>(end - text.begin())};
+}
+
 Result<ElfFile, Refusal> ElfFile::Open(std::span<const std::byte> file) {
   TRY(CheckIdent(file));
   if (file.size() < sizeof(Elf64_Ehdr)) {
@@ -94,15 +106,7 @@ Elf64_Shdr ElfFile::section(size_t index) const {
 }
 
 std::string_view ElfFile::SectionName(const Elf64_Shdr& section) const {
-  if (section.sh_name >= names_.size()) {
-    return {};
-  }
-  const auto name = names_.subspan(section.sh_name);
-  const auto end = std::find(name.begin(), name.end(), std::byte{0});
-  if (end == name.end()) {
-    return {};
-  }
-  return {reinterpret_cast<const char*>(name.data()), static_cast<size_t>(end - name.begin())};
+  return StringAt(names_, section.sh_name);
 }
 
 Result<void, Refusal> ElfFile::CheckDynamic(const Elf64_Phdr& segment) const {

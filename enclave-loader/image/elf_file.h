@@ -15,6 +15,9 @@
 
 namespace nsgx::loader {
 
+// The text at `offset` of a table of NUL-terminated ones; empty when none ends inside.
+std::string_view StringAt(std::span<const std::byte> strings, uint64_t offset);
+
 // Headers are copied out when asked for, as the file may have them at any alignment. The file must
 // stay and not change.
 class ElfFile {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "enclave-loader/symbols/debug_file.h"
 
-#include <algorithm>
+#include <string_view>
 
 #include "enclave-loader/image/elf_file.h"
 
@@ -34,18 +34,6 @@ DebugFile DebugFile::Of(std::span<const std::byte> file) {
     }
   }
   return found;
-}
-
-std::string_view StringAt(std::span<const std::byte> strings, uint64_t offset) {
-  if (offset >= strings.size()) {
-    return {};
-  }
-  const auto rest = strings.subspan(static_cast<size_t>(offset));
-  const auto end = std::find(rest.begin(), rest.end(), std::byte{0});
-  if (end == rest.end()) {
-    return {};
-  }
-  return {reinterpret_cast<const char*>(rest.data()), static_cast<size_t>(end - rest.begin())};
 }
 
 }  // namespace nsgx::loader

@@ -7,7 +7,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string_view>
 
 namespace nsgx::loader {
 
@@ -22,8 +21,5 @@ struct DebugFile {
   std::span<const std::byte> line_strings;  // .debug_line_str
   std::span<const std::byte> strings;       // .debug_str
 };
-
-// The NUL-terminated string at `offset`; empty when none ends inside.
-std::string_view StringAt(std::span<const std::byte> strings, uint64_t offset);
 
 }  // namespace nsgx::loader

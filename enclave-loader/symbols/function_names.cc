@@ -7,6 +7,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <string_view>
+
+#include "enclave-loader/image/elf_file.h"
 
 namespace nsgx::loader {
 namespace {

@@ -1,111 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "enclave-loader/symbols/source_lines.h"
 
-#include <cstring>
+#include <optional>
 #include <string_view>
 #include <vector>
 
+#include "base/core/bytes.h"
+#include "base/core/leb128.h"
+#include "enclave-loader/image/elf_file.h"
+
 namespace nsgx::loader {
 namespace {
-
-// Reads within bounds; whatever lies outside reads as zero and sets `failed`.
-class Reader {
- public:
-  explicit Reader(std::span<const std::byte> bytes) : bytes_(bytes) {}
-
-  bool failed() const { return failed_; }
-  bool is_at_end() const { return failed_ || bytes_.empty(); }
-  size_t left() const { return bytes_.size(); }
-
-  template <typename T>
-  T Take() {
-    T value = {};
-    const auto taken = TakeBytes(sizeof(T));
-    if (!taken.empty()) {
-      std::memcpy(&value, taken.data(), sizeof(T));
-    }
-    return value;
-  }
-
-  uint64_t TakeNumber(size_t size) {
-    uint64_t value = 0;
-    const auto taken = TakeBytes(size);
-    if (size <= sizeof value && !taken.empty()) {
-      std::memcpy(&value, taken.data(), size);
-    }
-    return value;
-  }
-
-  uint64_t TakeUnsigned() {
-    uint64_t value = 0;
-    for (uint32_t shift = 0;; shift += 7) {
-      const auto byte = Take<uint8_t>();
-      if (shift < 64) {
-        value |= uint64_t{byte & 0x7fu} << shift;
-      }
-      if ((byte & 0x80) == 0) {
-        return value;
-      }
-    }
-  }
-
-  int64_t TakeSigned() {
-    uint64_t value = 0;
-    for (uint32_t shift = 0;;) {
-      const auto byte = Take<uint8_t>();
-      if (shift < 64) {
-        value |= uint64_t{byte & 0x7fu} << shift;
-      }
-      shift += 7;
-      if ((byte & 0x80) == 0) {
-        if ((byte & 0x40) != 0 && shift < 64) {
-          value |= ~uint64_t{0} << shift;
-        }
-        return static_cast<int64_t>(value);
-      }
-    }
-  }
-
-  std::string_view TakeString() {
-    const std::string_view text = StringAt(bytes_, 0);
-    if (text.size() + 1 > bytes_.size()) {
-      failed_ = true;
-      bytes_ = {};
-      return {};
-    }
-    bytes_ = bytes_.subspan(text.size() + 1);
-    return text;
-  }
-
-  std::span<const std::byte> TakeBytes(uint64_t size) {
-    if (size > bytes_.size()) {
-      failed_ = true;
-      bytes_ = {};
-      return {};
-    }
-    const auto taken = bytes_.first(static_cast<size_t>(size));
-    bytes_ = bytes_.subspan(static_cast<size_t>(size));
-    return taken;
-  }
-
- private:
-  std::span<const std::byte> bytes_;
-  bool failed_ = false;
-};
-
-// The forms in which names of files are written.
-enum : uint64_t {
-  kFormBlock = 0x09,
-  kFormString = 0x08,
-  kFormStrp = 0x0e,
-  kFormUdata = 0x0f,
-  kFormData1 = 0x0b,
-  kFormData2 = 0x05,
-  kFormData4 = 0x06,
-  kFormData8 = 0x07,
-  kFormData16 = 0x1e,
-  kFormLineStrp = 0x1f,
-};
 
 struct FileName {
   std::string_view name;
@@ -138,62 +43,95 @@ struct Prologue {
   }
 };
 
+// A text up to its NUL.
+Result<std::string_view> ReadText(ByteReader& reader) {
+  ByteReader rest = reader;
+  const std::string_view text = StringAt(TRY(rest.ReadBytes(rest.remaining())), 0);
+  TRY(reader.Skip(text.size()));
+  if (TRY(reader.Read<uint8_t>()) != 0) {
+    return Error(Status::kMalformed);
+  }
+  return text;
+}
+
+// A cell of a list of DWARF 5; which of the two it is depends on the form.
+struct Cell {
+  std::string_view text;
+  uint64_t number = 0;
+};
+
+Result<Cell> ReadCell(ByteReader& reader, uint64_t form, const DebugFile& file) {
+  enum : uint64_t {
+    kData2 = 0x05,
+    kData4 = 0x06,
+    kData8 = 0x07,
+    kString = 0x08,
+    kBlock = 0x09,
+    kData1 = 0x0b,
+    kStrp = 0x0e,
+    kUdata = 0x0f,
+    kData16 = 0x1e,
+    kLineStrp = 0x1f,
+  };
+  Cell cell;
+  switch (form) {
+    case kString:
+      cell.text = TRY(ReadText(reader));
+      break;
+    case kLineStrp:
+      cell.text = StringAt(file.line_strings, TRY(reader.Read<uint32_t>()));
+      break;
+    case kStrp:
+      cell.text = StringAt(file.strings, TRY(reader.Read<uint32_t>()));
+      break;
+    case kUdata:
+      cell.number = TRY(ReadUleb128(reader));
+      break;
+    case kData1:
+      cell.number = TRY(reader.Read<uint8_t>());
+      break;
+    case kData2:
+      cell.number = TRY(reader.Read<uint16_t>());
+      break;
+    case kData4:
+      cell.number = TRY(reader.Read<uint32_t>());
+      break;
+    case kData8:
+      cell.number = TRY(reader.Read<uint64_t>());
+      break;
+    case kData16:
+      TRY(reader.Skip(16));
+      break;
+    case kBlock:
+      TRY(reader.Skip(TRY(ReadUleb128(reader))));
+      break;
+    default:  // of unknown size
+      return Error(Status::kUnsupported);
+  }
+  return cell;
+}
+
 // A list of DWARF 5: its columns, then its rows.
-std::vector<FileName> TakeList(Reader& reader, const DebugFile& file) {
+Result<std::vector<FileName>> ReadList(ByteReader& reader, const DebugFile& file) {
   constexpr uint64_t kPath = 1, kDirectory = 2;
   struct Column {
     uint64_t content, form;
   };
-  std::vector<Column> columns(reader.Take<uint8_t>());
+  std::vector<Column> columns(TRY(reader.Read<uint8_t>()));
   for (Column& column : columns) {
-    column.content = reader.TakeUnsigned();
-    column.form = reader.TakeUnsigned();
+    column.content = TRY(ReadUleb128(reader));
+    column.form = TRY(ReadUleb128(reader));
   }
-  const uint64_t count = reader.TakeUnsigned();
   std::vector<FileName> list;
-  for (uint64_t i = 0; i < count && !reader.failed(); ++i) {
+  // A row without columns takes no bytes, so there could be any number of them.
+  for (uint64_t left = columns.empty() ? 0 : TRY(ReadUleb128(reader)); left != 0; --left) {
     FileName entry;
     for (const Column& column : columns) {
-      std::string_view text;
-      uint64_t number = 0;
-      switch (column.form) {
-        case kFormString:
-          text = reader.TakeString();
-          break;
-        case kFormLineStrp:
-          text = StringAt(file.line_strings, reader.Take<uint32_t>());
-          break;
-        case kFormStrp:
-          text = StringAt(file.strings, reader.Take<uint32_t>());
-          break;
-        case kFormUdata:
-          number = reader.TakeUnsigned();
-          break;
-        case kFormData1:
-          number = reader.TakeNumber(1);
-          break;
-        case kFormData2:
-          number = reader.TakeNumber(2);
-          break;
-        case kFormData4:
-          number = reader.TakeNumber(4);
-          break;
-        case kFormData8:
-          number = reader.TakeNumber(8);
-          break;
-        case kFormData16:
-          reader.TakeBytes(16);
-          break;
-        case kFormBlock:
-          reader.TakeBytes(reader.TakeUnsigned());
-          break;
-        default:
-          reader.TakeBytes(~uint64_t{0});  // of unknown size
-      }
+      const Cell cell = TRY(ReadCell(reader, column.form, file));
       if (column.content == kPath) {
-        entry.name = text;
+        entry.name = cell.text;
       } else if (column.content == kDirectory) {
-        entry.directory = number;
+        entry.directory = cell.number;
       }
     }
     list.push_back(entry);
@@ -202,27 +140,105 @@ std::vector<FileName> TakeList(Reader& reader, const DebugFile& file) {
 }
 
 // The lists of DWARF 4: strings, ended by an empty one.
-void TakeOldLists(Reader& reader, Prologue& prologue) {
+Result<void> ReadOldLists(ByteReader& reader, Prologue& prologue) {
   prologue.first_file = 1;
   prologue.directories.emplace_back();
-  for (std::string_view name = reader.TakeString(); !name.empty(); name = reader.TakeString()) {
+  for (;;) {
+    const std::string_view name = TRY(ReadText(reader));
+    if (name.empty()) {
+      break;
+    }
     prologue.directories.push_back({name, 0});
   }
-  for (std::string_view name = reader.TakeString(); !name.empty(); name = reader.TakeString()) {
-    prologue.files.push_back({name, reader.TakeUnsigned()});
-    reader.TakeUnsigned();  // time
-    reader.TakeUnsigned();  // size
+  for (;;) {
+    const std::string_view name = TRY(ReadText(reader));
+    if (name.empty()) {
+      return {};
+    }
+    prologue.files.push_back({name, TRY(ReadUleb128(reader))});
+    TRY(ReadUleb128(reader));  // time
+    TRY(ReadUleb128(reader));  // size
   }
+}
+
+Result<Prologue> ReadPrologue(ByteReader& header) {
+  Prologue prologue;
+  prologue.instruction_size = TRY(header.Read<uint8_t>());
+  TRY(header.Skip(2));  // instructions in a bundle; whether rows begin as statements
+  prologue.line_base = static_cast<int8_t>(TRY(header.Read<uint8_t>()));
+  prologue.line_range = TRY(header.Read<uint8_t>());
+  prologue.opcode_base = TRY(header.Read<uint8_t>());
+  if (prologue.line_range == 0 || prologue.opcode_base == 0) {
+    return Error(Status::kMalformed);
+  }
+  prologue.argument_counts = TRY(header.ReadBytes(prologue.opcode_base - 1u));
+  return prologue;
 }
 
 struct Row {
   uint64_t address = 0;
   uint64_t file = 1;
-  int64_t line = 1;
+  uint64_t line = 1;
 };
 
-// Runs the instructions of one table. True: `found` is the row that holds `target`.
-bool Run(Reader code, const Prologue& prologue, uint64_t target, Row& found) {
+// Runs the instructions of one table until the row that holds an address is complete.
+class LineProgram {
+ public:
+  LineProgram(const Prologue& prologue, uint64_t target) : prologue_(prologue), target_(target) {}
+
+  // Errors: kNotFound   no row holds it.
+  //         kMalformed  the instructions end early.
+  Result<Row> Run(ByteReader code) {
+    while (!code.at_end()) {
+      TRY(RunOne(code));
+      if (found_) {
+        return *found_;
+      }
+    }
+    return Error(Status::kNotFound);
+  }
+
+ private:
+  Result<void> RunOne(ByteReader& code);
+  Result<void> RunExtended(ByteReader code);
+
+  void Advance(uint64_t instructions) { row_.address += instructions * prologue_.instruction_size; }
+
+  void Emit() {
+    // Linkers leave tables of functions that they dropped at the addresses 0 and 1.
+    if (has_last_ && last_.address > 1 && last_.address <= target_ && target_ < row_.address) {
+      found_ = last_;
+    }
+    last_ = row_;
+    has_last_ = true;
+  }
+
+  const Prologue& prologue_;
+  const uint64_t target_;
+  Row row_;
+  Row last_;
+  bool has_last_ = false;
+  std::optional<Row> found_;
+};
+
+Result<void> LineProgram::RunExtended(ByteReader code) {
+  enum : uint8_t { kEndSequence = 1, kSetAddress = 2 };
+  switch (TRY(code.Read<uint8_t>())) {
+    case kEndSequence:
+      Emit();
+      has_last_ = false;
+      row_ = Row();
+      break;
+    case kSetAddress:
+      row_.address = TRY(code.Read<uint64_t>());
+      break;
+    default:
+      break;
+  }
+  return {};
+}
+
+Result<void> LineProgram::RunOne(ByteReader& code) {
   enum : uint8_t {
     kExtended = 0,
     kCopy = 1,
@@ -232,124 +248,85 @@ bool Run(Reader code, const Prologue& prologue, uint64_t target, Row& found) {
     kConstAddPc = 8,
     kFixedAdvancePc = 9,
   };
-  enum : uint8_t { kEndSequence = 1, kSetAddress = 2 };
-  Row row;
-  Row last;
-  bool has_last = false;
-  const auto emit = [&](bool is_end) {
-    // Linkers leave tables of functions that they dropped at the addresses 0 and 1.
-    const bool holds =
-        has_last && last.address > 1 && last.address <= target && target < row.address;
-    if (holds) {
-      found = last;
-    }
-    last = row;
-    has_last = !is_end;
-    if (is_end) {
-      row = Row();
-    }
-    return holds;
-  };
-  while (!code.is_at_end()) {
-    const auto opcode = code.Take<uint8_t>();
-    if (opcode >= prologue.opcode_base) {
-      const unsigned adjusted = opcode - prologue.opcode_base;
-      row.address += uint64_t{adjusted / prologue.line_range} * prologue.instruction_size;
-      row.line += prologue.line_base + static_cast<int>(adjusted % prologue.line_range);
-      if (emit(false)) {
-        return true;
-      }
-      continue;
-    }
-    switch (opcode) {
-      case kExtended: {
-        Reader extended(code.TakeBytes(code.TakeUnsigned()));
-        switch (extended.Take<uint8_t>()) {
-          case kEndSequence:
-            if (emit(true)) {
-              return true;
-            }
-            break;
-          case kSetAddress:
-            row.address = extended.TakeNumber(extended.left());
-            break;
-          default:
-            break;
-        }
-        break;
-      }
-      case kCopy:
-        if (emit(false)) {
-          return true;
-        }
-        break;
-      case kAdvancePc:
-        row.address += code.TakeUnsigned() * prologue.instruction_size;
-        break;
-      case kAdvanceLine:
-        row.line += code.TakeSigned();
-        break;
-      case kSetFile:
-        row.file = code.TakeUnsigned();
-        break;
-      case kConstAddPc:
-        row.address += uint64_t{(255u - prologue.opcode_base) / prologue.line_range} *
-                       prologue.instruction_size;
-        break;
-      case kFixedAdvancePc:
-        row.address += code.Take<uint16_t>();
-        break;
-      default:
-        for (auto count = std::to_integer<unsigned>(prologue.argument_counts[opcode - 1u]);
-             count != 0; --count) {
-          code.TakeUnsigned();
-        }
-    }
+  const uint8_t opcode = TRY(code.Read<uint8_t>());
+  if (opcode >= prologue_.opcode_base) {
+    const unsigned adjusted = opcode - prologue_.opcode_base;
+    Advance(adjusted / prologue_.line_range);
+    row_.line += static_cast<uint64_t>(
+        int64_t{prologue_.line_base + static_cast<int>(adjusted % prologue_.line_range)});
+    Emit();
+    return {};
   }
-  return false;
+  switch (opcode) {
+    case kExtended: {
+      const uint64_t size = TRY(ReadUleb128(code));
+      return RunExtended(ByteReader(TRY(code.ReadBytes(size))));
+    }
+    case kCopy:
+      Emit();
+      break;
+    case kAdvancePc:
+      Advance(TRY(ReadUleb128(code)));
+      break;
+    case kAdvanceLine:
+      row_.line += static_cast<uint64_t>(TRY(ReadSleb128(code)));
+      break;
+    case kSetFile:
+      row_.file = TRY(ReadUleb128(code));
+      break;
+    case kConstAddPc:
+      Advance((255u - prologue_.opcode_base) / prologue_.line_range);
+      break;
+    case kFixedAdvancePc:
+      row_.address += TRY(code.Read<uint16_t>());
+      break;
+    default:
+      for (auto count = std::to_integer<unsigned>(prologue_.argument_counts[opcode - 1u]);
+           count != 0; --count) {
+        TRY(ReadUleb128(code));
+      }
+  }
+  return {};
+}
+
+// Errors: whatever is wrong with the table, or that it does not hold the address.
+Result<SourceLine> LineIn(ByteReader table, const DebugFile& file, uint64_t address) {
+  const uint16_t version = TRY(table.Read<uint16_t>());
+  if (version != 4 && version != 5) {
+    return Error(Status::kUnsupported);
+  }
+  if (version == 5) {
+    TRY(table.Skip(2));  // sizes of addresses and selectors
+  }
+  const uint32_t size = TRY(table.Read<uint32_t>());
+  ByteReader header(TRY(table.ReadBytes(size)));
+  Prologue prologue = TRY(ReadPrologue(header));
+  const Row row = TRY(LineProgram(prologue, address).Run(table));
+  if (version == 5) {
+    prologue.directories = TRY(ReadList(header, file));
+    prologue.files = TRY(ReadList(header, file));
+  } else {
+    TRY(ReadOldLists(header, prologue));
+  }
+  return SourceLine{.file = prologue.PathOf(row.file), .line = static_cast<uint32_t>(row.line)};
 }
 
 }  // namespace
 
 SourceLine LineAt(const DebugFile& file, uint64_t address) {
-  Reader tables(file.lines);
-  while (!tables.is_at_end()) {
-    const auto size = tables.Take<uint32_t>();
-    if (size >= 0xfffffff0) {
-      break;  // of 64-bit DWARF, which nobody needs
+  ByteReader tables(file.lines);
+  for (;;) {
+    // Sizes from 0xfffffff0 on are of 64-bit DWARF, which nobody needs, and beyond the end.
+    const Result<uint32_t> size = tables.Read<uint32_t>();
+    const auto table = tables.ReadBytes(size.ok() ? uint64_t{size.value()} : ~uint64_t{0});
+    if (!table.ok()) {
+      return {};
     }
-    Reader table(tables.TakeBytes(size));
-    const auto version = table.Take<uint16_t>();
-    if (version != 4 && version != 5) {
-      continue;
+    Result<SourceLine> line = LineIn(ByteReader(table.value()), file, address);
+    if (line.ok()) {
+      return std::move(line).value();
     }
-    if (version == 5) {
-      table.Take<uint16_t>();  // sizes of addresses and selectors
-    }
-    Reader header(table.TakeBytes(table.Take<uint32_t>()));
-    Prologue prologue;
-    prologue.instruction_size = header.Take<uint8_t>();
-    header.Take<uint16_t>();  // instructions in a bundle; whether rows begin as statements
-    prologue.line_base = header.Take<int8_t>();
-    prologue.line_range = header.Take<uint8_t>();
-    prologue.opcode_base = header.Take<uint8_t>();
-    if (prologue.line_range == 0 || prologue.opcode_base == 0) {
-      continue;
-    }
-    prologue.argument_counts = header.TakeBytes(prologue.opcode_base - 1u);
-    Row found;
-    if (header.failed() || !Run(table, prologue, address, found)) {
-      continue;
-    }
-    if (version == 5) {
-      prologue.directories = TakeList(header, file);
-      prologue.files = TakeList(header, file);
-    } else {
-      TakeOldLists(header, prologue);
-    }
-    return {.file = prologue.PathOf(found.file), .line = static_cast<uint32_t>(found.line)};
   }
-  return {};
 }
 
 }  // namespace nsgx::loader

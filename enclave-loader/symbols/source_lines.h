@@ -14,7 +14,7 @@ struct SourceLine {
   uint32_t line = 0;
 };
 
-// Runs all tables until one holds the address. What breaks the format ends the search.
+// Runs all tables until one holds the address. One that breaks the format is passed over.
 SourceLine LineAt(const DebugFile& file, uint64_t address);
 
 }  // namespace nsgx::loader

@@ -9,17 +9,11 @@
 #include <optional>
 #include <span>
 
+#include "base/core/bytes.h"
+#include "base/core/result.h"
+#include "libos/unwind/frame_program.h"
+
 namespace nsgx::libos {
-
-// By the numbers that the tables use.
-struct UnwindRegisters {
-  static constexpr size_t kRbx = 3, kRbp = 6, kRsp = 7, kR12 = 12, kRip = 16, kCount = 17;
-
-  uint64_t value[kCount] = {};
-
-  uint64_t rip() const { return value[kRip]; }
-  uint64_t rsp() const { return value[kRsp]; }
-};
 
 // Reads 8 bytes of a stack; false: there are none.
 using ReadStackWord = bool (*)(uint64_t address, uint64_t* word);
@@ -37,15 +31,27 @@ class UnwindTable {
   bool Step(UnwindRegisters& registers, bool is_call, ReadStackWord read) const;
 
  private:
-  class Reader;
-  class Program;
+  // What the records of functions of one kind have in common.
+  struct Common {
+    uint64_t code_factor;
+    int64_t data_factor;
+    ByteReader code;  // stands at its instructions
+  };
 
   UnwindTable(std::span<const std::byte> segment, uint64_t address)
       : segment_(segment), address_(address) {}
 
-  // The reader stands behind the length of a record, and ends where the record ends.
-  std::optional<Reader> RecordAt(uint64_t offset) const;
-  std::optional<uint64_t> FindFunction(uint64_t rip) const;
+  // Reads an address that is written relative to its own place.
+  Result<uint64_t> ReadRelative32(ByteReader& reader) const;
+
+  // Readers begin at the segment's first byte, so that their offset says where they stand; this one
+  // stands behind the length of a record and ends where the record ends.
+  Result<ByteReader> RecordAt(uint64_t offset) const;
+  Result<Common> CommonAt(uint64_t offset) const;
+  Result<void> ReadIndex(uint64_t header_offset);
+  Result<uint64_t> FindFunction(uint64_t rip) const;
+  Result<UnwindRegisters> CallerOf(const UnwindRegisters& registers, bool is_call,
+                                   ReadStackWord read) const;
 
   std::span<const std::byte> segment_;
   uint64_t address_;
