@@ -50,7 +50,7 @@ uint64_t ToNanoseconds(const nsgx_clock& clock, uint64_t tsc) {
 void Clock::Start(const ClockSample& first, uint64_t tsc_khz) {
   const SpinLockGuard guard(lock_);
   first_ = first;
-  clock_ = {.tsc_base = first.tsc, .ns_base = 0, .multiplier = 0};
+  clock_ = {.tsc_base = first.tsc, .ns_base = first.ns, .multiplier = 0};
   stated_khz_ = tsc_khz;
   next_measurement_ = kFirstMeasurement;
 }
@@ -60,7 +60,8 @@ bool Clock::WantsMeasurement(uint64_t tsc) const {
   if (clock_.multiplier == 0) {
     return true;
   }
-  const uint64_t ns = tsc < clock_.tsc_base ? clock_.ns_base : ToNanoseconds(clock_, tsc);
+  const uint64_t time = tsc < clock_.tsc_base ? clock_.ns_base : ToNanoseconds(clock_, tsc);
+  const uint64_t ns = time - first_.ns;
   return ns >= next_measurement_ && ns < kNoMoreMeasurements;
 }
 
