@@ -27,6 +27,7 @@
 #include "enclave-loader/host/streams.h"
 #include "enclave-loader/image/image.h"
 #include "enclave-loader/image/mapped_file.h"
+#include "enclave-loader/run/core_file.h"
 #include "enclave-loader/run/load.h"
 #include "enclave-loader/run/options.h"
 #include "enclave-loader/run/stats.h"
@@ -141,7 +142,8 @@ class Run final : private EndListener {
     }
     finish(Phase::kParse);
 
-    if (options_.trace.is_wanted && !OpenTrace(config.value())) {
+    if ((options_.trace.is_wanted && !OpenTrace(config.value())) ||
+        (options_.core != nullptr && !OpenCore(config.value()))) {
       return kOurFailure;
     }
     if (options_.machine == Machine::kEmu) {
@@ -201,6 +203,24 @@ class Run final : private EndListener {
     return true;
   }
 
+  // False: it was said why not.
+  bool OpenCore(const ConfigView& config) {
+    if (options_.machine == Machine::kEmu) {
+      PrintComplaint(kRunTool.name,
+                     Complaint::Of("option --core is for an enclave that runs here; for the "
+                                   "machine emu, use it in its shell (--emu-shell)"));
+      return false;
+    }
+    if ((config.attributes() & NSGX_ATTRIBUTE_DEBUG) == 0) {
+      PrintImageComplaint(options_.image,
+                          Complaint::Of("it is no debug image, so nobody may see its memory; sign "
+                                        "it with debug = true"));
+      return false;
+    }
+    core_.emplace(options_.core);
+    return true;
+  }
+
   // Null: it was said why there is none.
   std::unique_ptr<Device> OpenMachine() const {
     if (options_.machine == Machine::kSnp ||
@@ -226,10 +246,16 @@ class Run final : private EndListener {
   }
 
   void OnLog(uint32_t level, std::string_view line) override {
-    // Trace records are not for eyes.
+    // Neither trace records nor pieces of a core file are for eyes.
     if (level == kTraceLevel) {
       if (tracer_.has_value()) {
         tracer_->OnRecord(line);
+      }
+      return;
+    }
+    if (level == kCoreLevel) {
+      if (core_.has_value()) {
+        core_->OnPiece(line);
       }
       return;
     }
@@ -239,7 +265,7 @@ class Run final : private EndListener {
   }
 
   void OnHostCall(uint32_t slot, const Exit& exit, int64_t answer) override {
-    if (tracer_.has_value() && !IsTraceRecord(exit)) {
+    if (tracer_.has_value() && !IsRecord(exit)) {
       if (const shim::HostCallInfo* call = shim::FindHostCall(exit.number)) {
         tracer_->OnHostCall(slot, *call, exit.arguments, answer);
       }
@@ -262,16 +288,19 @@ class Run final : private EndListener {
     if (tracer_.has_value()) {
       tracer_->OnEnd(EndText(exit));
     }
+    if (core_.has_value()) {
+      core_->TellEnd(options_.image);
+    }
     if (options_.stats != StatsForm::kNone) {
       PrintStats();
     }
     _exit(status);
   }
 
-  // By which the enclave tells what is traced.
-  static bool IsTraceRecord(const Exit& exit) {
+  // By which the enclave tells what is traced, or of its memory.
+  static bool IsRecord(const Exit& exit) {
     return exit.number == static_cast<uint64_t>(shim::HostCall::kLog) &&
-           exit.arguments[0] == kTraceLevel;
+           exit.arguments[0] >= kTraceLevel;
   }
 
   // As strace has it.
@@ -359,6 +388,7 @@ class Run final : private EndListener {
   std::unique_ptr<Device> device_;
   HostFiles files_;
   std::optional<Tracer> tracer_;
+  std::optional<CoreFile> core_;
   std::optional<Vcpus> vcpus_;
   uint64_t run_start_ = 0;
 };

@@ -17,6 +17,9 @@ namespace nsgx::loader {
 namespace {
 
 constexpr Option kOptions[] = {
+    {"--core", "FILE",
+     "Writes a core file if a signal ends the program; nsgx-gdb --core reads it. For debug images "
+     "only; see docs/debugging.md."},
     {"--emu-console", "FILE",
      "Keeps what the emulated machine itself says, its firmware and its Linux, in this file."},
     {"--emu-publish", "HOST_PORT:GUEST_PORT",
@@ -200,6 +203,8 @@ Result<void, Complaint> Apply(RunOptions& options, std::string_view name, std::s
                       ", not ", value, "; leave it out to use all processors");
     }
     options.vcpus = static_cast<uint32_t>(count.value());
+  } else if (name == "--core") {
+    options.core = value.data();
   } else if (name == "--identity") {
     options.identity = TRY(ParseHash(name, value));
   } else if (name == "--hostile") {
@@ -302,6 +307,9 @@ Result<RunOptions, Complaint> ParseRunOptions(std::span<char* const> arguments) 
   options.image = options.arguments[0];
   if (options.trace.has_calls()) {
     options.environment.push_back(kTraceVariable);
+  }
+  if (options.core != nullptr) {
+    options.environment.push_back(kCoreVariable);
   }
   return options;
 }

@@ -31,12 +31,15 @@ inline constexpr int kKilledBySignal = 128;  // plus the signal's number
 inline constexpr uint32_t kWarningLevel = 1;
 inline constexpr uint32_t kInfoLevel = 2;
 inline constexpr uint32_t kTraceLevel = 3;
+inline constexpr uint32_t kCoreLevel = 4;
 
 enum class Request : uint8_t { kRun, kHelp, kVersion, kMan };
 // What plays the machine. kAuto: kSnp where there is /dev/nsgx, else kSim.
 enum class Machine : uint8_t { kAuto, kSim, kSnp, kEmu };
-// What nsgx-run puts into the environment of an enclave whose system calls it is to trace.
+// What nsgx-run puts into the environment of an enclave whose system calls it is to trace, and of
+// one that is to write a core file.
 inline constexpr std::string_view kTraceVariable = "NSGX_TRACE=1";
+inline constexpr std::string_view kCoreVariable = "NSGX_CORE=1";
 
 struct TraceOptions {
   bool is_wanted = false;
@@ -62,7 +65,8 @@ struct RunOptions {
   uint32_t log_level = kWarningLevel;  // lines up to this level are shown
   HostileOptions hostile;
   TraceOptions trace;
-  EmulatorOptions emulator;  // on kEmu
+  const char* core = nullptr;  // file to write if a signal ends the program
+  EmulatorOptions emulator;    // on kEmu
 };
 
 // "warning", as --log takes it.

@@ -14,6 +14,7 @@
 #include "libos/boot/start_files.h"
 #include "libos/kernel/clock.h"
 #include "libos/kernel/clone.h"
+#include "libos/kernel/core_file.h"
 #include "libos/kernel/cpu.h"
 #include "libos/kernel/entry.h"
 #include "libos/kernel/gate.h"
@@ -222,6 +223,9 @@ void libos_boot(nsgx_slot* slot) {
   }
   const LaunchStrings strings(config.value(), SpanAt<char>(boot.args, boot.args_size));
   libos_fill_syscall_table(strings.WantsTrace());
+  if (strings.WantsCore()) {
+    EnableCoreFile();
+  }
   ProtectRelocated(base);
   if (!InitClock(boot.tsc_khz)) {
     Panic("this machine has no clock");

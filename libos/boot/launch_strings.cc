@@ -17,7 +17,7 @@ LaunchStrings::LaunchStrings(const ConfigView& config, std::span<const char> arg
   strings_ = std::string_view(args.data() + sizeof counts, args.size() - sizeof counts);
 }
 
-bool LaunchStrings::WantsTrace() const {
+bool LaunchStrings::IsAskedFor(std::string_view variable) const {
   if ((config_.attributes() & NSGX_ATTRIBUTE_DEBUG) == 0) {
     return false;
   }
@@ -26,7 +26,7 @@ bool LaunchStrings::WantsTrace() const {
     TakeString(rest);
   }
   for (uint32_t i = 0; i < variable_count_; ++i) {
-    if (TakeString(rest) == kTraceVariable) {
+    if (TakeString(rest) == variable) {
       return true;
     }
   }

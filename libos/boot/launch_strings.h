@@ -13,8 +13,11 @@
 
 namespace nsgx::libos {
 
-// By this variable nsgx-run asks an enclave to tell of its system calls.
+// By these variables nsgx-run asks a debug enclave, which has no secrets from who runs it, to tell
+// of its system calls, and to write a core file when a signal ends it. The program does not see
+// them.
 inline constexpr std::string_view kTraceVariable = "NSGX_TRACE=1";
+inline constexpr std::string_view kCoreVariable = "NSGX_CORE=1";
 
 // Why a string from outside was left out.
 enum class Refusal : uint8_t {
@@ -65,7 +68,7 @@ class LaunchStrings {
     }
     for (uint32_t i = 0; i < variable_count_; ++i) {
       const std::string_view variable = TakeString(rest);
-      if (variable == kTraceVariable) {
+      if (variable == kTraceVariable || variable == kCoreVariable) {
         continue;
       }
       const size_t equals = variable.find('=');
@@ -82,13 +85,14 @@ class LaunchStrings {
     }
   }
 
-  // Whether nsgx-run asks this enclave to tell of its system calls, and it is one that does: a
-  // debug enclave, which has no secrets from who runs it. The program does not see the variable.
-  bool WantsTrace() const;
+  // Whether nsgx-run asks for it, and this is a debug enclave.
+  bool WantsTrace() const { return IsAskedFor(kTraceVariable); }
+  bool WantsCore() const { return IsAskedFor(kCoreVariable); }
 
  private:
   // Cuts the first string off `rest`.
   static std::string_view TakeString(std::string_view& rest);
+  bool IsAskedFor(std::string_view variable) const;
   bool IsFixed(std::string_view name) const;
   bool IsAllowed(std::string_view name) const;
 

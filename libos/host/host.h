@@ -59,9 +59,10 @@ void SetTick(uint32_t microseconds);
 // Nanoseconds since 1970 as the host claims.
 uint64_t WallClock();
 
-// A line for the operator (crash report, warning, trace), not for the program's streams. Cut at
-// 1024 bytes.
-enum class LogLevel : uint32_t { kError = 0, kWarning = 1, kInfo = 2, kTrace = 3 };
+// A line for the operator (crash report, warning), not for the program's streams. Cut at 1024
+// bytes. On the last two levels, no line: a record of a traced call, or a piece of a core file (its
+// place in the file, 8 bytes, and what lies there).
+enum class LogLevel : uint32_t { kError = 0, kWarning = 1, kInfo = 2, kTrace = 3, kCore = 4 };
 void Log(LogLevel level, std::span<const char> line);
 
 // Certificates that go with the hardware's report; unverified. Bytes written.

@@ -13,6 +13,7 @@
 #include "base/core/format.h"
 #include "base/core/log.h"
 #include "libos/host/host.h"
+#include "libos/kernel/core_file.h"
 #include "libos/kernel/cpu.h"
 #include "libos/kernel/panic.h"
 #include "libos/kernel/signal.h"
@@ -151,6 +152,7 @@ void DieBySignal(const SignalInfo& info, const nsgx_frame* frame) {
   }
   if (frame != nullptr && kDumping.Contains(info.signal)) {
     TellCallers(*frame, !is_fault);
+    WriteCoreFile(info, *frame);
   }
   host::Done(NSGX_DONE_SIGNAL, static_cast<uint32_t>(info.signal));
 }

@@ -90,6 +90,8 @@ class AddressSpace {
   uint64_t committed_bytes();
   uint64_t peak_committed_bytes();
   uint64_t size() const { return end_ - begin_; }
+  // Where the enclave's addresses end.
+  uint64_t end() const { return end_; }
 
  private:
   bool IsInside(uint64_t address, uint64_t size) const {

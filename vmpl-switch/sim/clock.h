@@ -17,11 +17,11 @@ struct ClockSample {
   uint64_t uncertainty;  // ticks that passed between the readings
 };
 
-// Begins at the time of its first sample, so that an enclave sees the machine's uptime as every other
-// program does: programs subtract from the time, and must not get below zero. Counts at the rate of
-// CLOCK_MONOTONIC as measured between the first sample and now. The rate is a lower bound of what has been measured, and is raised when a longer
-// measurement says more, up to ten seconds. So whoever changes from an older nsgx_clock to a newer
-// one never sees time go back.
+// Begins at the time of its first sample, so that an enclave sees the machine's uptime as every
+// other program does: programs subtract from the time, and must not get below zero. Counts at the
+// rate of CLOCK_MONOTONIC as measured between the first sample and now. The rate is a lower bound
+// of what has been measured, and is raised when a longer measurement says more, up to ten seconds.
+// So whoever changes from an older nsgx_clock to a newer one never sees time go back.
 //
 // All functions but Start may be called from any thread, and in the SEH state.
 class Clock {
