@@ -2,6 +2,7 @@
 #include "base/crypto/sha256.h"
 
 #include "base/core/check.h"
+#include "base/crypto/block_buffer.h"
 #include "base/crypto/cpu.h"
 #include "base/crypto/secure_zero.h"
 #include "base/crypto/sha256_compress.h"
@@ -69,30 +70,11 @@ Sha256::~Sha256() {
 }
 
 void Sha256::Update(std::span<const std::byte> data) {
-  if (data.empty()) {
-    return;
-  }
   const size_t pending = size_ % kBlockSize;
   size_ += data.size();
-  if (pending != 0) {
-    const size_t room = kBlockSize - pending;
-    const size_t taken = data.size() < room ? data.size() : room;
-    __builtin_memcpy(&block_[pending], data.data(), taken);
-    if (taken < room) {
-      return;
-    }
-    Compress(state_, block_.data(), 1);
-    data = data.subspan(taken);
-  }
-  // Whole blocks are hashed where they lie.
-  const size_t whole = data.size() / kBlockSize;
-  if (whole != 0) {
-    Compress(state_, data.data(), whole);
-    data = data.subspan(whole * kBlockSize);
-  }
-  if (!data.empty()) {
-    __builtin_memcpy(block_.data(), data.data(), data.size());
-  }
+  CompressWholeBlocks(block_, pending, data, [this](const std::byte* blocks, size_t count) {
+    Compress(state_, blocks, count);
+  });
 }
 
 Sha256::Digest Sha256::Finish() {

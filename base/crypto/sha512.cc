@@ -3,6 +3,7 @@
 
 #include <bit>
 
+#include "base/crypto/block_buffer.h"
 #include "base/crypto/secure_zero.h"
 
 namespace nsgx::internal {
@@ -99,27 +100,11 @@ Sha512Core::~Sha512Core() {
 }
 
 void Sha512Core::Update(std::span<const std::byte> data) {
-  if (data.empty()) {
-    return;
-  }
   const size_t pending = size_ % kBlockSize;
   size_ += data.size();
-  if (pending != 0) {
-    const size_t room = kBlockSize - pending;
-    const size_t taken = data.size() < room ? data.size() : room;
-    __builtin_memcpy(&block_[pending], data.data(), taken);
-    if (taken < room) {
-      return;
-    }
-    Compress(state_, block_.data(), 1);
-    data = data.subspan(taken);
-  }
-  const size_t whole = data.size() / kBlockSize;
-  Compress(state_, data.data(), whole);
-  data = data.subspan(whole * kBlockSize);
-  if (!data.empty()) {
-    __builtin_memcpy(block_.data(), data.data(), data.size());
-  }
+  CompressWholeBlocks(block_, pending, data, [this](const std::byte* blocks, size_t count) {
+    Compress(state_, blocks, count);
+  });
 }
 
 void Sha512Core::Finish(const State& initial, std::span<std::byte> digest) {
