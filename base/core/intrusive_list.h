@@ -90,6 +90,12 @@ class IntrusiveList {
   // Return the element at that end, or null when the list is empty.
   constexpr T* Front() { return is_empty() ? nullptr : static_cast<T*>(head_.next_); }
   constexpr T* Back() { return is_empty() ? nullptr : static_cast<T*>(head_.previous_); }
+  // Returns the element behind `element`, or null. Requires: it is in this list.
+  constexpr T* Next(T& element) {
+    Node& node = element;
+    CHECK(node.is_linked());
+    return node.next_ == &head_ ? nullptr : static_cast<T*>(node.next_);
+  }
 
   // Require: `element` is in no list of this tag.
   constexpr void PushFront(T& element) { Link(element, *head_.next_); }

@@ -17,6 +17,7 @@ struct Found {
   CLI::App* app = nullptr;
   bool help = false;
   std::map<std::string_view, std::string> values;
+  std::map<std::string_view, std::vector<std::string>> lists;
   std::vector<std::string> operands;
 };
 
@@ -35,6 +36,8 @@ void Declare(Found& found, const Command& command) {
     }
     if (option.value.empty()) {
       found.app->add_flag(name);
+    } else if (option.is_list) {
+      found.app->add_option(name, found.lists[option.name])->allow_extra_args(false);
     } else {
       found.app->add_option(name, found.values[option.name]);
     }
@@ -95,6 +98,7 @@ CommandLine ParseOrExit(const Tool& tool, int argc, char** argv, int failure_sta
     }
     CommandLine line;
     line.command = &command;
+    line.lists = found.lists;
     line.operands = found.operands;
     if (line.operands.size() > command.operands.size()) {
       fail("there is nothing to do with " + line.operands[command.operands.size()]);

@@ -16,6 +16,7 @@ struct CommandLine {
   const Command* command = nullptr;
   std::map<std::string_view, std::string>
       options;  // those that were given, by name; flags have empty values
+  std::map<std::string_view, std::vector<std::string>> lists;  // of options that can be repeated
   std::vector<std::string> operands;
 
   bool Has(std::string_view name) const { return options.contains(name); }
@@ -23,6 +24,11 @@ struct CommandLine {
   std::string Value(std::string_view name, std::string_view fallback = {}) const {
     const auto found = options.find(name);
     return found == options.end() ? std::string(fallback) : found->second;
+  }
+  // Returns all values of an option that can be repeated, in order.
+  std::vector<std::string> Values(std::string_view name) const {
+    const auto found = lists.find(name);
+    return found == lists.end() ? std::vector<std::string>() : found->second;
   }
 };
 

@@ -12,6 +12,7 @@ struct Option {
   std::string_view name;   // "--vcpus"
   std::string_view value;  // "N"; empty: takes none; in brackets, "[=json]": may be left out
   std::string_view help;   // whole sentences
+  bool is_list = false;    // can be repeated
 
   bool takes_value() const { return !value.empty() && !value_is_optional(); }
   bool value_is_optional() const { return value.starts_with('['); }

@@ -247,7 +247,26 @@ Result<ConfigView, Refusal> Image::Config() const {
   if (size_ > config.address_range_size()) {
     return Refuse(Cause::kImageBeyondRange, size_);
   }
+  for (const std::string_view text : config.files()) {
+    // ParseConfig has accepted it.
+    TRY(FileContents(ParseEmbeddedFile(text).value()));
+  }
   return config;
+}
+
+Result<std::span<const std::byte>, Refusal> Image::FileContents(const EmbeddedFile& file) const {
+  for (const Segment& segment : segments_) {
+    if (segment.permissions == NSGX_PERMISSION_READ && file.offset >= segment.offset &&
+        file.offset - segment.offset <= segment.file_size &&
+        file.size <= segment.file_size - (file.offset - segment.offset)) {
+      const uint64_t begin = segment.file_offset + (file.offset - segment.offset);
+      return file_.subspan(static_cast<size_t>(begin), static_cast<size_t>(file.size));
+    }
+  }
+  if (file.size == 0 && file.offset <= size_) {
+    return std::span<const std::byte>();
+  }
+  return Refuse(Cause::kFileNotInImage, file.offset);
 }
 
 Result<std::array<uint64_t, 2>, Refusal> Image::HostCalls() const {

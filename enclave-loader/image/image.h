@@ -18,6 +18,7 @@
 #include "vmpl-switch/abi/image.h"
 #include "vmpl-switch/image/config.h"
 #include "vmpl-switch/image/measurement.h"
+#include "vmpl-switch/image/mount_rule.h"
 
 namespace nsgx::loader {
 
@@ -72,8 +73,10 @@ class Image {
   uint64_t config_offset() const { return config_offset_; }
   FilePart config_part() const { return config_part_; }
   std::span<const std::byte> config_section() const { return BytesOf(config_part_); }
-  // Errors: kConfigEmpty, kConfigNewer, kConfigMalformed, kImageBeyondRange.
+  // Errors: kConfigEmpty, kConfigNewer, kConfigMalformed, kImageBeyondRange, kFileNotInImage.
   Result<ConfigView, Refusal> Config() const;
+  // The contents of a file that the configuration names. Errors: kFileNotInImage.
+  Result<std::span<const std::byte>, Refusal> FileContents(const EmbeddedFile& file) const;
 
   // The host calls that the linker found, as the bits of nsgx_config.host_calls; none without the
   // list.

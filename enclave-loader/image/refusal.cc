@@ -66,6 +66,8 @@ constexpr Words kWords[] = {
     {Cause::kConfigMalformed, "its launch configuration breaks its format", kSignAgain},
     {Cause::kImageBeyondRange, "needs # bytes, more than its configured address range",
      "raise address_range in its configuration and sign it again"},
+    {Cause::kFileNotInImage,
+     "its launch configuration names a file at @, where no read-only segment holds it", kSignAgain},
     {Cause::kUnsigned, "is not signed", "sign it with nsgx-sign"},
     {Cause::kSignatureTwice, "has two signatures", kSignAgain},
     {Cause::kSignatureSize, "its signature has a wrong size", kSignAgain},

@@ -45,6 +45,7 @@ enum class Cause : uint8_t {
   kConfigNewer,
   kConfigMalformed,
   kImageBeyondRange,  // value: bytes that the image needs
+  kFileNotInImage,    // value: offset of the file
   kUnsigned,
   kSignatureTwice,
   kSignatureSize,

@@ -77,6 +77,10 @@ Description Describe(const Image& image) {
   const Result<ConfigView, Refusal> config = image.Config();
   if (config.ok()) {
     out.config = config.value();
+    for (const std::string_view text : config.value().files()) {
+      const EmbeddedFile file = ParseEmbeddedFile(text).value();
+      out.files.push_back({file, Sha256::Hash(image.FileContents(file).value())});
+    }
   } else {
     out.config_fault = CauseText(config.error());
   }

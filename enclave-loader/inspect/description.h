@@ -16,6 +16,12 @@ namespace nsgx::loader {
 
 enum class SignatureState : uint8_t { kGood, kNone, kBad };
 
+// A file that is part of the image.
+struct DescribedFile {
+  EmbeddedFile file;
+  Sha256::Digest sha256;
+};
+
 struct Description {
   // Computed from the pages, whatever the signature says.
   Sha256::Digest identity = {};
@@ -31,6 +37,8 @@ struct Description {
   // Without a configuration whose format is right: empty, and config_fault says why.
   std::optional<ConfigView> config;
   std::string config_fault;
+
+  std::vector<DescribedFile> files;
 
   uint64_t image_size = 0;
   uint64_t entry = 0;

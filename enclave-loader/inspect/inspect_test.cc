@@ -26,11 +26,17 @@ LaunchConfig SomeConfig() {
   config.fixed_args = {"--port", "80"};
   config.allowed_env = {"LANG", "APP_*"};
   config.fixed_env = {"MODE=a\x1b[31mb"};
+  config.mounts = {"hostfs:/data:rw"};
   return config;
 }
 
+constexpr std::byte kContents[] = {std::byte{'a'}, std::byte{'b'}, std::byte{'c'}};
+constexpr std::string_view kHashOfContents =
+    "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
 Bytes SignedFile() {
-  return SignImage(GoodElf().Build(), SomeConfig(), DevelopmentKey(), 20261121).value();
+  const FileToEmbed files[] = {{"/app/abc", kContents, false}, {"/app/tool", {}, true}};
+  return SignImage(GoodElf().Build(), SomeConfig(), DevelopmentKey(), 20261121, files).value();
 }
 
 std::string TextOf(const Bytes& file) {
@@ -64,8 +70,12 @@ TEST(InspectTest, ASignedImageIsDescribed) {
   ExpectLine(text, "arguments       '--port' '80'");
   ExpectLine(text, "environment     LANG APP_*");
   ExpectLine(text, "                'MODE=a?[31mb'");
+  ExpectLine(text, "mounts          hostfs:/data:rw");
+  ExpectLine(text, "files           /app/abc, 3 bytes");
+  ExpectLine(text, "                  sha256 " + std::string(kHashOfContents));
+  ExpectLine(text, "                /app/tool (executable), 0 bytes");
   ExpectLine(text, "host calls      stream_write log");
-  ExpectLine(text, "pages           6 with contents, 3 of zeros, 36 KiB in all");
+  ExpectLine(text, "pages           7 with contents, 3 of zeros, 40 KiB in all");
   ExpectLine(text, "entry           0x3010");
   ExpectLine(text,
              "                r-x 0x00003000, 0x8f0 bytes, 0x8f0 of them at 0x3000 in the file");
@@ -78,10 +88,16 @@ TEST(InspectTest, JsonSaysTheSame) {
   EXPECT_EQ(json["signature"]["development_key"], true);
   EXPECT_EQ(json["signature"]["date"], 20261121);
   EXPECT_EQ(json["signature"]["identity"], json["identity"]);
+  EXPECT_EQ(json["configuration"]["mounts"], nlohmann::json::array({"hostfs:/data:rw"}));
+  const nlohmann::json& file = json["configuration"]["files"][0];
+  EXPECT_EQ(file["path"], "/app/abc");
+  EXPECT_EQ(file["size"], 3);
+  EXPECT_EQ(file["executable"], false);
+  EXPECT_EQ(file["sha256"], kHashOfContents);
   EXPECT_EQ(json["configuration"]["svn"], 3);
   EXPECT_EQ(json["configuration"]["args_fixed"], (std::vector<std::string>{"--port", "80"}));
   EXPECT_EQ(json["configuration"]["host_calls"], (std::vector<std::string>{"stream_write", "log"}));
-  EXPECT_EQ(json["segments"].size(), 3u);
+  EXPECT_EQ(json["segments"].size(), 4u);
 }
 
 TEST(InspectTest, WhatIsNotSignedSaysSo) {

@@ -45,6 +45,18 @@ Json SignatureJson(const Description& description) {
   return out;
 }
 
+Json FilesJson(const Description& description) {
+  Json out = Json::array();
+  for (const DescribedFile& described : description.files) {
+    out.push_back({{"path", described.file.path},
+                   {"size", described.file.size},
+                   {"executable", described.file.is_executable},
+                   {"offset", described.file.offset},
+                   {"sha256", HexText(described.sha256)}});
+  }
+  return out;
+}
+
 Json ConfigJson(const Description& description) {
   if (!description.config.has_value()) {
     return {{"fault", description.config_fault}};
@@ -61,6 +73,8 @@ Json ConfigJson(const Description& description) {
       {"args_fixed", StringsJson(config.args_fixed())},
       {"env_allow", StringsJson(config.env_allow())},
       {"env_fixed", StringsJson(config.env_fixed())},
+      {"mounts", StringsJson(config.mounts())},
+      {"files", FilesJson(description)},
       {"host_calls", HostCallNames(config.config())},
   };
 }

@@ -27,6 +27,10 @@ constexpr Paragraph kOutput[] = {
     {"signer",
      "The SHA-256 of the signer's modulus. The development key is named as such: anybody can sign "
      "with it."},
+    {"mounts",
+     "Which folders of the host the operator may show to the program; see mounts in "
+     "nsgx.toml(5)."},
+    {"files", "What is part of the image as a file, and so measured; with size and SHA-256."},
     {"host calls",
      "What the image can ask of the untrusted host; found by the linker, enforced by the SEH."},
 };

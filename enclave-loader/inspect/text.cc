@@ -117,6 +117,14 @@ void AppendConfig(std::string& out, const Description& description) {
   if (!config.env_fixed().is_empty()) {
     AppendRow(out, "", Joined(config.env_fixed(), "'", ""));
   }
+  AppendRow(out, "mounts", Joined(config.mounts(), "", "nothing from outside"));
+  for (const DescribedFile& described : description.files) {
+    const EmbeddedFile& file = described.file;
+    AppendRow(out, &described == &description.files.front() ? "files" : "",
+              Printable(file.path) + (file.is_executable ? " (executable), " : ", ") +
+                  std::to_string(file.size) + " bytes");
+    AppendRow(out, "", "  sha256 " + HexText(described.sha256));
+  }
   AppendRow(out, "host calls", Joined(HostCallNames(config.config()), "", "none"));
   AppendRow(out, "config hash", HexText(description.config_hash));
 }

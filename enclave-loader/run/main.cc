@@ -29,6 +29,7 @@
 #include "enclave-loader/image/mapped_file.h"
 #include "enclave-loader/run/core_file.h"
 #include "enclave-loader/run/load.h"
+#include "enclave-loader/run/mounts.h"
 #include "enclave-loader/run/options.h"
 #include "enclave-loader/run/stats.h"
 #include "enclave-loader/run/vcpus.h"
@@ -91,6 +92,9 @@ EmulatedRun EmulatedRunOf(const RunOptions& options) {
   for (std::string_view variable : options.environment) {
     add("--env", variable);
   }
+  for (const MountOption& mount : options.mounts) {
+    add("--mount", mount.text);
+  }
   add_hash("--identity", options.identity);
   add_hash("--signer", options.signer);
   if (options.vcpus) {
@@ -148,6 +152,16 @@ class Run final : private EndListener {
     }
     if (options_.machine == Machine::kEmu) {
       return RunOnEmulator(options_.emulator, EmulatedRunOf(options_), kOurFailure);
+    }
+    const Result<std::vector<Mount>, Complaint> mounts =
+        ChooseMounts(config.value(), options_.mounts);
+    if (!mounts.ok()) {
+      PrintImageComplaint(options_.image, mounts.error());
+      return kOurFailure;
+    }
+    if (const auto opened = files_.Open(mounts.value()); !opened.ok()) {
+      PrintImageComplaint(options_.image, opened.error());
+      return kOurFailure;
     }
     device_ = OpenMachine();
     if (device_ == nullptr) {

@@ -33,8 +33,9 @@ constexpr Option kOptions[] = {
      "the image, if one is given, lies in it."},
     {"--env", "NAME[=VALUE]",
      "Offers an environment variable to the program, with the value that it has here if none is "
-     "given. Can be repeated. "
-     "The image's configuration decides which variables get in; none does by itself."},
+     "given. Can be repeated. The image's configuration decides which variables get in; none does "
+     "by "
+     "itself. A line names each that does not."},
     {"--hostile", "LIE[,LIE...]|all",
      "For tests of a program: the host lies to the enclave. Lies are short, long, negative, "
      "wrong-errno, reused-token, stale-reply, double-fetch, time-back, never, garbage, "
@@ -49,6 +50,10 @@ constexpr Option kOptions[] = {
      "What plays the machine: sim (one Linux process, no secrecy), snp (AMD SEV-SNP, by "
      "/dev/nsgx), emu (an emulated machine with SNP, no secrecy, takes seconds to start); "
      "auto, the default, is snp where there is that device, else sim."},
+    {"--mount", "HOST_DIR:PATH[:ro|:rw]",
+     "Shows a folder of the host to the program at PATH. Can be repeated. The image's "
+     "configuration decides which paths there may be and whether the program may write there; none "
+     "by itself. On the emulated machine, HOST_DIR is a folder of its Linux (--emu-share)."},
     {"--signer", "HEX|FILE",
      "Refuses every image that is not signed with this key: its hash as nsgx-inspect shows it, or "
      "the public key itself (PEM)."},
@@ -73,14 +78,19 @@ constexpr Option kOptions[] = {
 
 constexpr Operand kOperands[] = {
     {"IMAGE", "A signed enclave image."},
-    {"[ARG...]", "Arguments for the program. All that follows the image is the program's."},
+    {"[ARG...]",
+     "Arguments for the program. All that follows the image is the program's. If its configuration "
+     "lets none in from outside, the program is not run."},
 };
 
 constexpr Command kCommands[] = {{"", "", kOptions, kOperands}};
 
 constexpr Paragraph kExitStatus[] = {
     {"", "The program's own status, or:"},
-    {"125", "nsgx-run itself failed: unknown option, no such machine."},
+    {"125",
+     "nsgx-run itself failed: unknown option, no such machine, arguments or a folder that the "
+     "image "
+     "does not let in."},
     {"126",
      "The image was refused: not an enclave image, damaged, not signed, or not by the wanted "
      "signer."},
@@ -94,6 +104,7 @@ constexpr Paragraph kExamples[] = {
     {"",
      "nsgx-run app.elf one two three\n"
      "nsgx-run --env LANG --vcpus 2 --signer key.pub app.elf\n"
+     "nsgx-run --mount /srv/data:/data:ro app.elf\n"
      "nsgx-run --stats=json app.elf 2> stats.json\n"
      "nsgx-run --machine=emu --emu-publish 8080:80 server.elf"},
 };
@@ -182,6 +193,22 @@ Result<void, Complaint> ApplyToTrace(TraceOptions& options, std::string_view nam
   return {};
 }
 
+Result<MountOption, Complaint> ParseMount(std::string_view text) {
+  MountOption mount = {.text = text, .folder = text, .target = {}};
+  if (text.ends_with(":rw") || text.ends_with(":ro")) {
+    mount.wants_write = text.ends_with(":rw");
+    mount.read_only = !mount.wants_write;
+    mount.folder.remove_suffix(3);
+  }
+  const size_t colon = mount.folder.rfind(":/");
+  if (colon == 0 || colon == mount.folder.npos) {
+    return Complain("option --mount wants HOST_DIR:PATH, not ", text, "; write --mount dir:/data");
+  }
+  mount.target = mount.folder.substr(colon + 1);
+  mount.folder = mount.folder.substr(0, colon);
+  return mount;
+}
+
 Result<void, Complaint> Apply(RunOptions& options, std::string_view name, std::string_view value) {
   if (name == "--help") {
     options.request = Request::kHelp;
@@ -196,6 +223,8 @@ Result<void, Complaint> Apply(RunOptions& options, std::string_view name, std::s
     } else if (const char* variable = FindVariable(value); variable != nullptr) {
       options.environment.emplace_back(variable);
     }
+  } else if (name == "--mount") {
+    options.mounts.push_back(TRY(ParseMount(value)));
   } else if (name == "--vcpus") {
     const Result<uint64_t> count = ParseNumber(value, NSGX_MAX_VCPUS);
     if (!count.ok() || count.value() == 0) {

@@ -52,12 +52,22 @@ struct TraceOptions {
 
 enum class StatsForm : uint8_t { kNone, kText, kJson };
 
+// A folder of the host for the enclave, as the operator wants it.
+struct MountOption {
+  std::string_view text;  // all of it
+  std::string_view folder;
+  std::string_view target;
+  bool wants_write = false;  // ":rw"
+  bool read_only = false;    // ":ro"
+};
+
 struct RunOptions {
   Request request = Request::kRun;
   Machine machine = Machine::kAuto;
   const char* image = nullptr;                // none: a shell on kEmu
   std::span<char* const> arguments;           // the program's, argv[0] (the image) included
   std::vector<std::string_view> environment;  // NAME=VALUE
+  std::vector<MountOption> mounts;
   std::optional<uint32_t> vcpus;
   std::optional<std::array<std::byte, 32>> identity;
   std::optional<std::array<std::byte, 32>> signer;

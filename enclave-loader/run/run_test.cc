@@ -11,12 +11,14 @@
 
 #include "enclave-loader/cli/output.h"
 #include "enclave-loader/run/load.h"
+#include "enclave-loader/run/mounts.h"
 #include "enclave-loader/run/options.h"
 #include "enclave-loader/run/stats.h"
 #include "enclave-loader/sign/development_key.h"
 #include "enclave-loader/sign/public_key.h"
 #include "syscall-shim/hostcall/host_calls.h"
 #include "vmpl-switch/abi/boot.h"
+#include "vmpl-switch/image/config_builder.h"
 
 namespace nsgx::loader {
 namespace {
@@ -191,6 +193,77 @@ TEST(Stats, TextLeavesOutZerosJsonDoesNot) {
   EXPECT_NE(json.find("\"hash\": 1.5"), std::string::npos);
   EXPECT_NE(json.find("\"wall_clock\": 0"), std::string::npos);
   EXPECT_EQ(json.find('\n'), json.size() - 1);
+}
+
+TEST(RunOptions, MountsHaveTwoPlaces) {
+  const Line line = {"--mount", "a:b:/data:ro", "--mount=/srv:/x", "--mount", ".:/y:rw", "app.elf"};
+  const auto options = ParseRunOptions(line.arguments());
+  ASSERT_TRUE(options.ok());
+  const std::vector<MountOption>& mounts = options.value().mounts;
+  ASSERT_EQ(mounts.size(), 3u);
+  EXPECT_EQ(mounts[0].folder, "a:b");
+  EXPECT_EQ(mounts[0].target, "/data");
+  EXPECT_TRUE(mounts[0].read_only && !mounts[0].wants_write);
+  EXPECT_EQ(mounts[1].folder, "/srv");
+  EXPECT_EQ(mounts[1].target, "/x");
+  EXPECT_FALSE(mounts[1].read_only || mounts[1].wants_write);
+  EXPECT_EQ(mounts[2].folder, ".");
+  EXPECT_TRUE(mounts[2].wants_write);
+  for (const char* wrong : {"/data", "/data:", ":/data", "dir:data", ""}) {
+    EXPECT_NE(ComplaintAbout({"--mount", wrong, "app.elf"}).find("wants HOST_DIR:PATH"),
+              std::string::npos)
+        << wrong;
+  }
+}
+
+// A configuration with these mounts, variables and attributes.
+class Policy {
+ public:
+  ConfigView View() {
+    section_ = builder.Build();
+    return ParseConfig(section_).value();
+  }
+  ConfigBuilder builder;
+
+ private:
+  std::vector<std::byte> section_;
+};
+
+TEST(ChooseMounts, TheRulesOfTheImageDecide) {
+  Policy policy;
+  policy.builder.Add(&nsgx_config::mounts, "hostfs:/data:rw")
+      .Add(&nsgx_config::mounts, "hostfs:/logs:ro,source=/var/log")
+      .Add(&nsgx_config::mounts, "hostfs:/all/*:ro")
+      .Add(&nsgx_config::files, "0:1:r:/all/mine");
+  const ConfigView config = policy.View();
+  const auto option = [](std::string_view target, bool write = false, bool read_only = false) {
+    return MountOption{"text", "folder", target, write, read_only};
+  };
+  const MountOption good[] = {option("/data"), option("/all/deep/er"),
+                              option("/all/x", false, true)};
+  const auto mounts = ChooseMounts(config, good);
+  ASSERT_TRUE(mounts.ok());
+  ASSERT_EQ(mounts.value().size(), 4u);
+  EXPECT_EQ(mounts.value()[0].target, "/data");
+  EXPECT_TRUE(mounts.value()[0].is_writable);
+  EXPECT_EQ(mounts.value()[1].target, "/logs");
+  EXPECT_EQ(mounts.value()[1].folder, "/var/log");
+  EXPECT_EQ(mounts.value()[3].target, "/all/deep/er") << "what may lie in another is last";
+  EXPECT_FALSE(mounts.value()[3].is_writable);
+
+  const auto complaint = [&](const MountOption& mount) {
+    const auto chosen = ChooseMounts(config, std::span(&mount, 1));
+    return chosen.ok() ? std::string() : std::string(chosen.error().text());
+  };
+  EXPECT_NE(complaint(option("/other")).find("have no rule for /other"), std::string::npos);
+  EXPECT_NE(complaint(option("/all/../data")).find("have no rule"), std::string::npos);
+  EXPECT_NE(complaint(option("/logs", true)).find("the image's rule for /logs is ro"),
+            std::string::npos);
+  const MountOption twice[] = {option("/data"), option("/data")};
+  EXPECT_NE(ChooseMounts(config, twice).error().text().find("has a folder already"),
+            std::string_view::npos);
+  EXPECT_NE(complaint(option("/all/mine")).find("would hide the image's own file /all/mine"),
+            std::string::npos);
 }
 
 }  // namespace

@@ -7,8 +7,10 @@
 #include <toml++/toml.h>
 
 #include "enclave-loader/cli/tool.h"
+#include "syscall-shim/hostcall/host_calls.h"
 #include "vmpl-switch/abi/image.h"
 #include "vmpl-switch/image/config.h"
+#include "vmpl-switch/image/mount_rule.h"
 
 namespace nsgx::loader {
 namespace {
@@ -47,6 +49,10 @@ std::string_view FaultOfPattern(std::string_view text) {
 std::string_view FaultOfVariable(std::string_view text) {
   const size_t equals = text.find('=');
   return equals == text.npos || equals == 0 ? "is not of the form NAME=value" : "";
+}
+
+std::string_view FaultOfMount(std::string_view text) {
+  return ParseMountRule(text).ok() ? "" : "is not of the form hostfs:/PATH:ro or hostfs:/PATH:rw";
 }
 
 constexpr Key kKeys[] = {
@@ -103,6 +109,26 @@ constexpr Key kKeys[] = {
      .form = "BOOLEAN, default false",
      .help = "Lets the host send the program SIGTERM.",
      .flag = &LaunchConfig::host_sigterm},
+    {.table = "",
+     .name = "mounts",
+     .form = "LIST OF STRINGS, default []",
+     .help = "Which folders of the host the operator may show to the program (nsgx-run --mount): "
+             "\"hostfs:PATH:ro\" or \"hostfs:PATH:rw\". PATH is where the program sees it; "
+             "\"/srv/*\" stands for all paths below /srv, \"/*\" for all but those below /dev, "
+             "/etc, /proc and /sys. \"hostfs:/data:rw,source=/srv/data\" names the folder that is "
+             "taken if the operator names none. The first rule that fits counts. What is there is "
+             "not to be trusted: it is neither measured nor encrypted. Without a rule the image "
+             "makes no host calls on files.",
+     .strings = &LaunchConfig::mounts,
+     .fault = FaultOfMount},
+    {.table = "",
+     .name = "files",
+     .form = "LIST OF STRINGS, default []",
+     .help =
+         "Files that become part of the image, and are measured with it: \"HOST=PATH\". HOST is "
+         "looked for from the folder of this configuration, PATH is what the program calls it. "
+         "The program finds it there read-only. With nsgx-sign --embed, more can be named.",
+     .strings = &LaunchConfig::files},
     {.table = "args",
      .name = "any",
      .form = "BOOLEAN, default false",
@@ -346,6 +372,7 @@ Result<LaunchConfig, Complaint> ParseLaunchConfig(std::string_view toml, std::st
 
 Result<void, Complaint> EncodeLaunchConfig(const LaunchConfig& config,
                                            const std::array<uint64_t, 2>& host_calls,
+                                           const std::vector<std::string>& embedded,
                                            std::span<std::byte> section) {
   std::fill(section.begin(), section.end(), std::byte{0});
   nsgx_config out = {};
@@ -360,12 +387,19 @@ Result<void, Complaint> EncodeLaunchConfig(const LaunchConfig& config,
   out.product_id = static_cast<uint16_t>(config.product_id);
   out.svn = static_cast<uint16_t>(config.svn);
   out.main_stack_size = config.main_stack;
-  out.host_calls[0] = host_calls[0];
-  out.host_calls[1] = host_calls[1];
+  for (uint32_t call = 0; call < NSGX_HOST_CALL_LIMIT; ++call) {
+    // Who uses names has the calls on files linked; without rules there is no use for them.
+    if ((host_calls[call / 64] >> (call % 64) & 1) != 0 &&
+        (!shim::IsFileCall(call) || !config.mounts.empty())) {
+      out.host_calls[call / 64] |= uint64_t{1} << (call % 64);
+    }
+  }
   StringWriter strings(section);
   strings.Add(out.env_allow, config.allowed_env);
   strings.Add(out.env_fixed, config.fixed_env);
   strings.Add(out.args_fixed, config.fixed_args);
+  strings.Add(out.mounts, config.mounts);
+  strings.Add(out.files, embedded);
   if (strings.size() > section.size()) {
     return Complain("the configuration needs ", strings.size(), " bytes, the image has room for ",
                     section.size(), "; shorten its lists");

@@ -29,18 +29,21 @@ struct LaunchConfig {
   std::vector<std::string> fixed_args;
   std::vector<std::string> allowed_env;
   std::vector<std::string> fixed_env;
+  std::vector<std::string> mounts;
+  std::vector<std::string> files;  // to embed: HOST=PATH
 };
 
 // Reads TOML. A key that nsgx.toml(5) does not name is an error, like a value out of its limits;
 // the complaint names both and the line, after `file`.
 Result<LaunchConfig, Complaint> ParseLaunchConfig(std::string_view toml, std::string_view file);
 
-// Writes the configuration into `section`, all of it.
+// Writes the configuration into `section`, all of it. `embedded`: what nsgx_config.files says.
 //
 // Errors: it does not fit, or breaks the format in a way that the parser has not seen (which would
 // be our bug).
 Result<void, Complaint> EncodeLaunchConfig(const LaunchConfig& config,
                                            const std::array<uint64_t, 2>& host_calls,
+                                           const std::vector<std::string>& embedded,
                                            std::span<std::byte> section);
 
 // The page nsgx.toml(5), made from the table that the parser uses.

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "syscall-shim/hostcall/host_calls.h"
 #include "vmpl-switch/abi/image.h"
 #include "vmpl-switch/image/config.h"
 
@@ -83,7 +84,7 @@ TEST(LaunchConfigTest, LimitsAreThoseOfTheImage) {
     const auto parsed = ParseLaunchConfig(good, "");
     ASSERT_TRUE(parsed.ok()) << parsed.error().text();
     std::vector<std::byte> section(NSGX_PAGE_SIZE);
-    EXPECT_TRUE(EncodeLaunchConfig(parsed.value(), {}, section).ok()) << good;
+    EXPECT_TRUE(EncodeLaunchConfig(parsed.value(), {}, {}, section).ok()) << good;
     EXPECT_TRUE(ParseConfig(section).ok()) << good;
   }
   for (const char* bad : {"address_range = '15 MiB'",
@@ -127,7 +128,8 @@ TEST(LaunchConfigTest, ImagesHoldWhatWasWritten) {
   config.any_args = false;
   config.fixed_args = {"", "x"};
   std::vector<std::byte> section(NSGX_PAGE_SIZE, std::byte{0xee});
-  ASSERT_TRUE(EncodeLaunchConfig(config, {0x182, uint64_t{1} << 63}, section).ok());
+  ASSERT_TRUE(
+      EncodeLaunchConfig(config, {0x182, uint64_t{1} << 63}, {"4096:3:r:/app/x"}, section).ok());
   const auto parsed = ParseConfig(section);
   ASSERT_TRUE(parsed.ok());
   const ConfigView& view = parsed.value();
@@ -145,15 +147,38 @@ TEST(LaunchConfigTest, ImagesHoldWhatWasWritten) {
   EXPECT_EQ(list(view.env_allow()), config.allowed_env);
   EXPECT_EQ(list(view.env_fixed()), config.fixed_env);
   EXPECT_EQ(list(view.args_fixed()), config.fixed_args);
+  EXPECT_EQ(list(view.files()), Strings{"4096:3:r:/app/x"});
+}
+
+TEST(LaunchConfigTest, OnlyWhoHasMountsMayCallForFiles) {
+  const std::array<uint64_t, 2> all = {~uint64_t{0}, 0};
+  std::vector<std::byte> section(NSGX_PAGE_SIZE);
+  LaunchConfig config;
+  ASSERT_TRUE(EncodeLaunchConfig(config, all, {}, section).ok());
+  const uint64_t without = ParseConfig(section).value().config().host_calls[0];
+  config.mounts = {"hostfs:/data:ro"};
+  ASSERT_TRUE(EncodeLaunchConfig(config, all, {}, section).ok());
+  EXPECT_EQ(ParseConfig(section).value().config().host_calls[0], all[0]);
+  for (uint32_t call = 0; call < 64; ++call) {
+    EXPECT_EQ((without >> call & 1) != 0, !shim::IsFileCall(call)) << call;
+  }
+}
+
+TEST(LaunchConfigTest, MountsAreChecked) {
+  EXPECT_EQ(ComplaintAbout("mounts = [\"hostfs:/data:rw\", \"hostfs:/srv/*:ro\"]"), "");
+  for (const char* text : {"hostfs:data:rw", "/data", "hostfs:/data", "hostfs:/proc:ro"}) {
+    EXPECT_NE(ComplaintAbout(std::string("mounts = [\"") + text + "\"]").find(text),
+              std::string::npos);
+  }
 }
 
 TEST(LaunchConfigTest, ListsThatDoNotFitAreRefused) {
   LaunchConfig config;
   config.fixed_args = {std::string(NSGX_PAGE_SIZE - sizeof(nsgx_config) - 1, 'x')};
   std::vector<std::byte> section(NSGX_PAGE_SIZE);
-  EXPECT_TRUE(EncodeLaunchConfig(config, {}, section).ok());
+  EXPECT_TRUE(EncodeLaunchConfig(config, {}, {}, section).ok());
   config.fixed_args[0] += 'x';
-  EXPECT_EQ(EncodeLaunchConfig(config, {}, section).error().text(),
+  EXPECT_EQ(EncodeLaunchConfig(config, {}, {}, section).error().text(),
             "the configuration needs 4097 bytes, the image has room for 4096; shorten its lists");
 }
 
@@ -161,7 +186,7 @@ TEST(LaunchConfigTest, TheManualNamesEveryKey) {
   const std::string page = LaunchConfigManPage();
   for (const char* key : {"address_range =", "main_stack =", "max_vcpus =", "product_id =", "svn =",
                           "debug =", "host_sigterm =", "args.any =", "args.fixed =", "env.any =",
-                          "env.allow =", "env.fixed ="}) {
+                          "env.allow =", "env.fixed =", "mounts =", "files ="}) {
     EXPECT_NE(page.find(key), std::string::npos) << key;
   }
 }

@@ -18,6 +18,7 @@
 #include "enclave-loader/cli/plain_parser.h"
 #include "enclave-loader/image/mapped_file.h"
 #include "enclave-loader/sign/development_key.h"
+#include "enclave-loader/sign/files_to_embed.h"
 #include "enclave-loader/sign/launch_config.h"
 #include "enclave-loader/sign/public_key.h"
 #include "enclave-loader/sign/signed_image.h"
@@ -43,6 +44,10 @@ constexpr Option kSignOptions[] = {
     {"--out", "FILE", "Where the signed image goes. May be the same as --in."},
     {"--config", "FILE",
      "The launch configuration, see nsgx.toml(5). Without it, every value is the default."},
+    {"--embed", "HOST=PATH",
+     "Makes the file HOST part of the image: measured with it, and shown to the program read-only "
+     "as PATH. Can be repeated; adds to the configuration's files.",
+     true},
     {"--date", "YYYYMMDD",
      "The date in the signature. Without it, that of the environment variable SOURCE_DATE_EPOCH, "
      "or else today's (UTC)."},
@@ -184,13 +189,21 @@ Result<void, Complaint> Sign(const CommandLine& line) {
   const std::string out = TRY(Required(line, "--out"));
   const uint32_t date = TRY(Date(line));
   LaunchConfig config;
+  FilesToEmbed files;
   if (line.Has("--config")) {
     const std::string path = line.Value("--config");
     const std::string toml = TRY(ReadSmallFile(path, kTextLimit));
     config = TRY(ParseLaunchConfig(toml, path));
+    for (const std::string& text : config.files) {
+      TRY(files.Add(text, path.substr(0, path.rfind('/') + 1)).transform_error(In(path)));
+    }
+  }
+  for (const std::string& text : line.Values("--embed")) {
+    TRY(files.Add(text, ""));
   }
   const MappedFile file = TRY(MappedFile::Open(in.c_str()).transform_error(In(in)));
-  const auto image = TRY(SignImage(file.bytes(), config, key, date).transform_error(In(in)));
+  const auto image =
+      TRY(SignImage(file.bytes(), config, key, date, files.files()).transform_error(In(in)));
   return ReplaceFile(out, image, 0777);
 }
 

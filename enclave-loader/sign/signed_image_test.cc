@@ -17,6 +17,7 @@ namespace {
 using Bytes = std::vector<std::byte>;
 
 constexpr uint32_t kDate = 20261121;
+constexpr std::byte kFirstByte = std::byte{'a'};
 
 // A program as the linker leaves it: with an empty place for its configuration.
 TestElf UnsignedElf() {
@@ -91,6 +92,88 @@ TEST(SignedImageTest, OtherSectionsStayWhereTheyAre) {
       EXPECT_EQ(is.sh_size, was.sh_size);
     }
   }
+}
+
+Bytes SignWith(std::span<const std::byte> file, std::span<const FileToEmbed> files,
+               const LaunchConfig& config = {}) {
+  auto made = SignImage(file, config, DevelopmentKey(), kDate, files);
+  EXPECT_TRUE(made.ok()) << made.error().text();
+  return std::move(made).value();
+}
+
+TEST(SignedImageTest, EmbeddedFilesArePartOfTheImage) {
+  const Bytes contents(5000, std::byte{'c'});
+  const FileToEmbed files[] = {{"/app/large", contents, false},
+                               {"/app/empty", {}, false},
+                               {"/app/tool", std::span(contents).first(3), true}};
+  const Bytes plain = UnsignedElf().Build();
+  const Bytes file = SignWith(plain, files);
+  const auto parsed = Image::Parse(file);
+  ASSERT_TRUE(parsed.ok());
+  const Image& image = parsed.value();
+  EXPECT_EQ(CheckAll(image), Status::kOk);
+  const uint64_t end = Image::Parse(plain).value().size();
+  EXPECT_EQ(image.size(), end + 3 * NSGX_PAGE_SIZE);
+  const Segment& segment = image.segments().back();
+  EXPECT_EQ(segment.offset, end);
+  EXPECT_EQ(segment.permissions, NSGX_PERMISSION_READ);
+  const auto config = image.Config();
+  ASSERT_TRUE(config.ok());
+  const std::vector<std::string_view> entries(config.value().files().begin(),
+                                              config.value().files().end());
+  const std::string first = std::to_string(end), behind = std::to_string(end + 2 * NSGX_PAGE_SIZE);
+  EXPECT_EQ(entries,
+            (std::vector<std::string_view>{first + ":5000:r:/app/large", behind + ":0:r:/app/empty",
+                                           behind + ":3:x:/app/tool"}));
+  const auto held = image.FileContents(ParseEmbeddedFile(entries[0]).value());
+  EXPECT_TRUE(std::ranges::equal(held.value(), contents));
+
+  EXPECT_EQ(SignWith(plain, files), file) << "the same again";
+  EXPECT_EQ(SignWith(file, files), file) << "in place of what is there";
+  EXPECT_EQ(SignWith(SignWith(file, std::span(files).last(1)), files), file);
+  EXPECT_EQ(CheckAll(Image::Parse(SignWith(Sign(plain), files)).value()), Status::kOk)
+      << "behind a signature";
+  const Bytes without = Sign(file);
+  EXPECT_EQ(Image::Parse(without).value().size(), end);
+  EXPECT_EQ(CheckAll(Image::Parse(without).value()), Status::kOk);
+}
+
+TEST(SignedImageTest, EveryByteOfAnEmbeddedFileIsMeasured) {
+  const Bytes contents(300, std::byte{'c'});
+  const FileToEmbed files[] = {{"/app/file", contents, false}};
+  Bytes file = SignWith(UnsignedElf().Build(), files);
+  const uint64_t begin = Image::Parse(file).value().segments().back().file_offset;
+  for (size_t i = 0; i < NSGX_PAGE_SIZE; i += i < 304 ? 1 : 100) {
+    file[begin + i] ^= std::byte{1};
+    EXPECT_EQ(CheckAll(Image::Parse(file).value()), Status::kBadMeasurement) << i;
+    file[begin + i] ^= std::byte{1};
+  }
+  EXPECT_EQ(CheckAll(Image::Parse(file).value()), Status::kOk);
+}
+
+TEST(SignedImageTest, FilesThatCannotBeEmbeddedAreRefused) {
+  const FileToEmbed files[] = {{"/app/file", std::span(&kFirstByte, 1), false}};
+  const auto complaint = [&](const Bytes& file, const LaunchConfig& config = {}) {
+    const auto made = SignImage(file, config, DevelopmentKey(), kDate, files);
+    return made.ok() ? std::string() : std::string(made.error().text());
+  };
+  LaunchConfig config;
+  config.mounts = {"hostfs:/data:rw", "hostfs:/app:ro"};
+  EXPECT_NE(complaint(UnsignedElf().Build(), config).find("hostfs:/app:ro would hide"),
+            std::string::npos);
+  TestElf elf = UnsignedElf();
+  elf.segments.pop_back();  // the stack's
+  EXPECT_NE(complaint(elf.Build()).find("no program header to spare"), std::string::npos);
+
+  // Somebody has put something behind the files since.
+  Bytes file = SignWith(UnsignedElf().Build(), files);
+  const auto opened = ElfFile::Open(file);
+  Elf64_Shdr moved = opened.value().section(2);
+  moved.sh_offset = file.size() - moved.sh_size;
+  std::memcpy(file.data() + opened.value().header().e_shoff + 2 * sizeof(moved), &moved,
+              sizeof(moved));
+  EXPECT_NE(complaint(file).find("was changed after files were embedded"), std::string::npos)
+      << complaint(file);
 }
 
 TEST(SignedImageTest, WhatIsNoImageIsNotSigned) {

@@ -238,8 +238,8 @@ void libos_boot(nsgx_slot* slot) {
       MakeMainStack(strings, config.value().main_stack_size(), boot.args_size + boot.config_size);
   LearnProgram(main_stack);
   auto thread = MakeFirstThread();
-  if (!thread.ok() || !StartFiles().ok()) {
-    Panic("out of memory while starting");
+  if (!thread.ok() || !StartFiles(config.value(), SpanAt<std::byte>(base, boot.image_size)).ok()) {
+    Panic("out of memory while starting, or the image is not whole");
   }
   PrepareContext(*thread.value(), &RunMain);
   RunFirst(*thread.value());

@@ -7,6 +7,8 @@
 #include "libos/fs/console/console.h"
 #include "libos/fs/devfs/memory_devices.h"
 #include "libos/fs/devfs/pty.h"
+#include "libos/fs/embedded/embedded_files.h"
+#include "libos/fs/hostfs/mounts.h"
 #include "libos/fs/procfs/procfs.h"
 #include "libos/fs/ramfs/ramfs.h"
 #include "libos/mm/kernel_heap.h"
@@ -152,6 +154,8 @@ Result<void, Errno> MountTree() {
 void UnmountTree() {
   process_files.Clear();
   UnmountAll();
+  ForgetHostFolders();
+  ForgetEmbeddedFiles();
   UnregisterPseudoTerminals();
   UnregisterConsoleDevices();
   UnregisterMemoryDevices();

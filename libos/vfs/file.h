@@ -35,8 +35,9 @@ struct IoRequest {
   // position, and it moves.
   bool positioned = false;
   uint64_t offset = 0;
-  bool append = false;  // writes go to the end, wherever the position is
-  bool wait = true;     // sleeps until something can be moved, instead of EAGAIN
+  bool append = false;   // writes go to the end, wherever the position is
+  bool wait = true;      // sleeps until something can be moved, instead of EAGAIN
+  bool durable = false;  // a write returns when it is where fsync would bring it
   // Writes stop here with EFBIG: RLIMIT_FSIZE.
   uint64_t size_limit = kMaxFileSize;
 };
@@ -83,6 +84,8 @@ class FileObject {
   virtual SysResult Control(File& file, uint32_t request, uint64_t argument);
   // fsync. EINVAL by default: nothing is stored.
   virtual Result<void, Errno> Sync(File& file);
+  // fdatasync.
+  virtual Result<void, Errno> SyncData(File& file) { return Sync(file); }
   // Gives the entries from the position of `file` on to `sink`, until it is full. ENOTDIR by
   // default.
   virtual Result<void, Errno> ReadEntries(File& file, DirectorySink& sink);

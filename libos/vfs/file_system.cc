@@ -27,12 +27,13 @@ void MountRoot(FileSystem& file_system) {
   mounts.PushBack(file_system);
 }
 
-void Mount(Inode& directory, FileSystem& file_system) {
+void Mount(Inode& place, FileSystem& file_system) {
   SpinLockGuard guard(mounts_lock);
-  CHECK(directory.is_directory() && directory.mounted() == nullptr && !file_system.is_linked());
-  file_system.covered_ = Ref<Inode>::Share(directory);
+  CHECK(place.is_directory() == file_system.root().is_directory() && place.mounted() == nullptr &&
+        !file_system.is_linked());
+  file_system.covered_ = Ref<Inode>::Share(place);
   mounts.PushBack(file_system);
-  directory.mounted_.store(&file_system, std::memory_order_release);
+  place.mounted_.store(&file_system, std::memory_order_release);
 }
 
 void UnmountAll() {
@@ -54,9 +55,15 @@ void UnmountAll() {
 }
 
 void ForEachMount(MountVisitor visit, void* context) {
-  SpinLockGuard guard(mounts_lock);
-  for (FileSystem& file_system : mounts) {
-    visit(file_system, context);
+  FileSystem* at;
+  {
+    SpinLockGuard guard(mounts_lock);
+    at = mounts.Front();
+  }
+  while (at != nullptr) {
+    visit(*at, context);
+    SpinLockGuard guard(mounts_lock);
+    at = mounts.Next(*at);
   }
 }
 

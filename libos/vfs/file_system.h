@@ -32,7 +32,10 @@ class FileSystem : public ListNode<> {
   // What statfs tells; f_fsid, f_namelen and f_flags are filled in already.
   virtual void DescribeSpace(LinuxStatfs& out) = 0;
 
-  // The directory that its root hides; null for the root of all.
+  // syncfs.
+  virtual Result<void, Errno> SyncAll() { return {}; }
+
+  // What its root hides; null for the root of all.
   Inode* covered() const { return covered_.get(); }
 
  protected:
@@ -43,7 +46,7 @@ class FileSystem : public ListNode<> {
   ~FileSystem() = default;
 
  private:
-  friend void Mount(Inode& directory, FileSystem& file_system);
+  friend void Mount(Inode& place, FileSystem& file_system);
   friend void MountRoot(FileSystem& file_system);
   friend void UnmountAll();
 
@@ -55,16 +58,18 @@ class FileSystem : public ListNode<> {
 
 // Makes `file_system` the root of all.
 void MountRoot(FileSystem& file_system);
-// Hides `directory` behind the root of `file_system`. Requires: both are not mounted there yet.
-void Mount(Inode& directory, FileSystem& file_system);
+// Hides `place` behind the root of `file_system`: a directory behind a directory, a file behind a
+// file. Requires: both are not mounted there yet.
+void Mount(Inode& place, FileSystem& file_system);
 // At the end of a test.
 void UnmountAll();
 
-// Calls `visit(file_system)` for each that is mounted, the root of all first.
+// Calls `visit(file_system)` for each that is mounted, the root of all first. No lock is held: it
+// may sleep.
 using MountVisitor = void (*)(FileSystem& file_system, void* context);
 void ForEachMount(MountVisitor visit, void* context);
 
-// Through mount points: the directory that is seen in the place of `inode`.
+// Through mount points: what is seen in the place of `inode`.
 Ref<Inode> Uncovered(Ref<Inode> inode);
 
 }  // namespace nsgx::libos

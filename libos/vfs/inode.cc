@@ -29,6 +29,7 @@ Inode::~Inode() {
 }
 
 FileStatus Inode::GetStatus() {
+  RefreshStatus();
   FileStatus status = {.device = file_system_.device(),
                        .number = number_,
                        .special_device = special_device_,

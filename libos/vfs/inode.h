@@ -100,6 +100,8 @@ class Inode : public FileObject {
       Destroy();
     }
   }
+  // For a file system that finds it without having a reference, under a lock that its end takes.
+  [[nodiscard]] bool TryAddReference() { return references_.AddUnlessZero(); }
 
   FileSystem& file_system() const { return file_system_; }
   uint64_t number() const { return number_; }
@@ -114,6 +116,8 @@ class Inode : public FileObject {
   uint64_t special_device() const { return special_device_; }
 
   FileStatus GetStatus();
+  // Learns what may have changed elsewhere, before somebody is told. May sleep.
+  virtual void RefreshStatus() {}
   // EPERM: this file system has fixed attributes.
   virtual Result<void, Errno> ChangeAttributes(const AttributeChange& change);
 
@@ -195,6 +199,12 @@ class Inode : public FileObject {
     change_time_ = now;
   }
   void TouchChange(FileTime now) REQUIRES(lock_) { change_time_ = now; }
+  // What somebody else has decided.
+  void SetOwnership(uint32_t mode, uint32_t user, uint32_t group) REQUIRES(lock_) {
+    mode_.store(mode, std::memory_order_relaxed);
+    user_.store(user, std::memory_order_relaxed);
+    group_.store(group, std::memory_order_relaxed);
+  }
   // A write by somebody who is not root takes the rights away that the file lends.
   void DropSetIdBits() REQUIRES(lock_);
 
@@ -207,7 +217,7 @@ class Inode : public FileObject {
   FileTime change_time_ GUARDED_BY(lock_);
 
  private:
-  friend void Mount(Inode& directory, FileSystem& file_system);
+  friend void Mount(Inode& place, FileSystem& file_system);
   friend void UnmountAll();
 
   ReferenceCount references_{1};

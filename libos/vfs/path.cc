@@ -15,7 +15,16 @@ namespace nsgx::libos {
 
 PathString::~PathString() { KernelFree(long_); }
 
+// A program that uses names wants the files that are mounted from elsewhere: the linker keeps them,
+// by a relocation that writes nothing. What keeps them is in libos/fs.
+#define KEEP_NAMED_FILES()                  \
+  asm volatile(                             \
+      ".weak nsgx_named_files_record\n\t"   \
+      ".hidden nsgx_named_files_record\n\t" \
+      ".reloc ., R_X86_64_NONE, nsgx_named_files_record")
+
 Result<void, Errno> PathString::Load(UserIn<char> path) {
+  KEEP_NAMED_FILES();
   CHECK(long_ == nullptr);
   auto size = CopyStringFromUser(std::span(short_), path.address());
   if (size.ok()) [[likely]] {

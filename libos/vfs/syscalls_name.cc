@@ -82,6 +82,9 @@ SysResult RemoveName(int32_t directory, UserIn<char> path) {
     return Error(victim->is_directory() ? Errno::kEISDIR : Errno::kENOTDIR);
   }
   TRY(CheckMayRemove(place.directory(), *victim, process_credentials.effective));
+  if (victim->mounted() != nullptr) {
+    return Error(Errno::kEBUSY);
+  }
   TRY(place.directory().Unlink(place.name()));
   notice::Removed(place.directory(), place.name(), *victim);
   return 0;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "libos/vfs/access.h"
+#include "libos/vfs/file_system.h"
 #include "libos/vfs/kernel_services.h"
 #include "libos/vfs/notice.h"
 #include "libos/vfs/path.h"
@@ -82,6 +83,7 @@ Result<IoRequest, Errno> AtWithFlags(const File& file, int64_t offset, uint32_t 
     request = TRY(At(file, offset));
   }
   request.append = (flags & kRWF_APPEND) != 0;
+  request.durable = (flags & (kRWF_DSYNC | kRWF_SYNC)) != 0;
   request.wait = request.wait && (flags & kRWF_NOWAIT) == 0;
   return request;
 }
@@ -362,7 +364,11 @@ SysResult SysFsync(int32_t fd) {
   return 0;
 }
 
-SysResult SysFdatasync(int32_t fd) { return SysFsync(fd); }
+SysResult SysFdatasync(int32_t fd) {
+  const Ref<File> file = TRY(GetFile(fd));
+  TRY(file->object().SyncData(*file));
+  return 0;
+}
 
 SysResult SysSyncFileRange(int32_t fd, int64_t offset, int64_t size, uint32_t flags) {
   constexpr uint32_t kKnown = 7;
@@ -372,10 +378,16 @@ SysResult SysSyncFileRange(int32_t fd, int64_t offset, int64_t size, uint32_t fl
   return AcceptForRange(fd, offset, size);
 }
 
-SysResult SysSync() { return 0; }
+SysResult SysSync() {
+  // There is nobody to tell of a failure.
+  ForEachMount(
+      [](FileSystem& file_system, void*) { static_cast<void>(file_system.SyncAll().ok()); },
+      nullptr);
+  return 0;
+}
 
 SysResult SysSyncfs(int32_t fd) {
-  TRY(GetFile(fd));
+  TRY(TRY(GetFile(fd))->inode().file_system().SyncAll());
   return 0;
 }
 

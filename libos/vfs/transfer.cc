@@ -43,6 +43,7 @@ Result<void, Errno> SegmentList::Load(UserIn<LinuxIovec> segments, int32_t count
 
 Result<size_t, Errno> WriteFile(File& file, IoBuffer& from, IoRequest request) {
   request.append = request.append || (file.flags() & kO_APPEND) != 0;
+  request.durable = request.durable || (file.flags() & kO_DSYNC) != 0;
   request.size_limit = process_files.size_limit();
   auto written = file.object().Write(file, from, request);
   if (!written.ok()) [[unlikely]] {

@@ -37,7 +37,8 @@ def main():
     print("# System calls\n")
     print(f"Of {len(table)} calls of Linux on x86-64 {counts['full']} are full, {counts['partial']} partial, "
           f"{counts['refused']} refused.")
-    print("*Leaves the enclave by* names the host calls that a call may make; most make none.\n")
+    print("*Leaves the enclave by* names the host calls that a call may make; most make none. Not named are those on files of folders of\n"
+          "the host ([files.md](files.md)), which each call on files makes there.\n")
     print("| number | name | state | what is missing, or why refused | leaves the enclave by |")
     print("|---|---|---|---|---|")
     for row in table:

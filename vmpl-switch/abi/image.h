@@ -49,10 +49,13 @@ struct nsgx_config {
   struct nsgx_string_list env_allow; /* names of variables passed from outside; "NAME" or "PREFIX*" */
   struct nsgx_string_list env_fixed; /* "NAME=value" always set, measured */
   struct nsgx_string_list args_fixed; /* measured arguments after argv[0]; used when ANY_ARGS is off */
-  struct nsgx_string_list mounts;    /* later: "type:target:options" */
-  struct nsgx_string_list files;     /* later: embedded files "path", data index */
+  struct nsgx_string_list mounts;    /* folders of the host that may be mounted: "hostfs:TARGET:OPTIONS" */
+  struct nsgx_string_list files;     /* parts of the image shown as files: "OFFSET:SIZE:MODE:PATH" */
   uint8_t reserved[32];
 };
+
+/* The bytes of the files, each at the start of a page: a read-only segment behind all others, which nsgx-sign adds. */
+#define NSGX_FILES_SECTION ".nsgx.files"
 
 /* Host calls that the linked image can make: section ".nsgx.hostcalls" (not loaded), an array of uint32_t numbers,
  * one for each host-call stub that the linker kept. nsgx-sign turns it into nsgx_config.host_calls. */

@@ -99,6 +99,27 @@ ConfigStrings ConfigView::Strings(const nsgx_string_list& list) const {
                        list.count);
 }
 
+bool FixesVariable(const ConfigView& config, std::string_view name) {
+  for (const std::string_view fixed : config.env_fixed()) {
+    if (fixed.size() > name.size() && fixed.starts_with(name) && fixed[name.size()] == '=') {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool AllowsVariable(const ConfigView& config, std::string_view name) {
+  if ((config.attributes() & NSGX_ATTRIBUTE_ANY_ENV) != 0) {
+    return true;
+  }
+  for (const std::string_view rule : config.env_allow()) {
+    if (rule.ends_with('*') ? name.starts_with(rule.substr(0, rule.size() - 1)) : name == rule) {
+      return true;
+    }
+  }
+  return false;
+}
+
 Result<void> CheckConfigStruct(const nsgx_config& config, uint64_t section_size) {
   TRY(Require(config.magic == NSGX_CONFIG_MAGIC));
   if (config.version > NSGX_CONFIG_VERSION) {

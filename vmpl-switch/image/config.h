@@ -91,8 +91,8 @@ class ConfigView {
     return Strings(config_.env_fixed);
   }  // NAME=value, NAME not empty
   ConfigStrings args_fixed() const { return Strings(config_.args_fixed); }
-  ConfigStrings mounts() const { return Strings(config_.mounts); }  // only the encoding is checked
-  ConfigStrings files() const { return Strings(config_.files); }    // only the encoding is checked
+  ConfigStrings mounts() const { return Strings(config_.mounts); }  // ParseMountRule reads each
+  ConfigStrings files() const { return Strings(config_.files); }    // ParseEmbeddedFile reads each
 
   const nsgx_config& config() const { return config_; }
   std::span<const std::byte> section() const { return section_; }
@@ -107,6 +107,11 @@ class ConfigView {
   nsgx_config config_;
   std::span<const std::byte> section_;
 };
+
+// Whether the configuration sets the variable `name` itself, and whether it lets it in from
+// outside.
+bool FixesVariable(const ConfigView& config, std::string_view name);
+bool AllowsVariable(const ConfigView& config, std::string_view name);
 
 // Checks everything about the struct that can be checked without the lists behind it. For whoever
 // needs the numbers before there is a place for the section.

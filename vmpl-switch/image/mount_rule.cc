@@ -130,8 +130,14 @@ Result<MountRule> ParseMountRule(std::string_view text) {
   return rule;
 }
 
-FoundMountRule FindMountRule(const ConfigStrings& mounts, std::string_view path) {
-  for (const std::string_view text : mounts) {
+FoundMountRule FindMountRule(const ConfigView& config, std::string_view path) {
+  for (const std::string_view text : config.files()) {
+    const Result<EmbeddedFile> file = ParseEmbeddedFile(text);
+    if (file.ok() && IsInOrBelow(file.value().path, path)) {
+      return {.hidden = file.value().path};
+    }
+  }
+  for (const std::string_view text : config.mounts()) {
     const Result<MountRule> rule = ParseMountRule(text);
     if (rule.ok() && rule.value().Covers(path)) {
       return {.found = true, .rule = rule.value()};
@@ -153,7 +159,7 @@ Result<EmbeddedFile> ParseEmbeddedFile(std::string_view text) {
   } else if (!TakePrefix(text, "r:"sv)) {
     return Error(Status::kMalformed);
   }
-  if (!IsPlainPath(text)) {
+  if (!IsPlainPath(text) || IsOwn(text)) {
     return Error(Status::kMalformed);
   }
   file.path = text;

@@ -32,15 +32,17 @@ struct MountRule {
 // Errors: kMalformed.
 Result<MountRule> ParseMountRule(std::string_view text);
 
-// Returns the first rule that covers `path`, which may be anything; without one: nothing.
-// Requires: ParseConfig has accepted the list.
+// Returns the first rule that covers `path`, which may be anything; without one: nothing. A folder
+// that would hide a file of the image is covered by no rule: `hidden` is the file.
 struct FoundMountRule {
   bool found = false;
   MountRule rule = {};
+  std::string_view hidden = {};
 };
-FoundMountRule FindMountRule(const ConfigStrings& mounts, std::string_view path);
+FoundMountRule FindMountRule(const ConfigView& config, std::string_view path);
 
-// "OFFSET:SIZE:MODE:PATH": the bytes of the image at OFFSET are shown as the file PATH.
+// "OFFSET:SIZE:MODE:PATH": the bytes of the image at OFFSET are shown as the file PATH, which is
+// neither /dev, /proc or /sys nor below them.
 struct EmbeddedFile {
   uint64_t offset = 0;  // in the image, a multiple of the page size
   uint64_t size = 0;

@@ -84,10 +84,23 @@ TEST(MountRule, TheFirstThatFitsCounts) {
       .Add(&nsgx_config::mounts, "hostfs:/srv/*:ro");
   const auto section = builder.Build();
   const ConfigView config = ParseConfig(section).value();
-  EXPECT_TRUE(FindMountRule(config.mounts(), "/srv/logs").rule.is_writable);
-  EXPECT_FALSE(FindMountRule(config.mounts(), "/srv/data").rule.is_writable);
-  EXPECT_TRUE(FindMountRule(config.mounts(), "/srv/data").found);
-  EXPECT_FALSE(FindMountRule(config.mounts(), "/data").found);
+  EXPECT_TRUE(FindMountRule(config, "/srv/logs").rule.is_writable);
+  EXPECT_FALSE(FindMountRule(config, "/srv/data").rule.is_writable);
+  EXPECT_TRUE(FindMountRule(config, "/srv/data").found);
+  EXPECT_FALSE(FindMountRule(config, "/data").found);
+}
+
+TEST(MountRule, NoFolderHidesAFileOfTheImage) {
+  ConfigBuilder builder;
+  builder.Add(&nsgx_config::mounts, "hostfs:/*:ro").Add(&nsgx_config::files, "0:1:r:/app/conf/a");
+  const auto section = builder.Build();
+  const ConfigView config = ParseConfig(section).value();
+  for (const std::string_view path : {"/app", "/app/conf", "/app/conf/a"}) {
+    EXPECT_FALSE(FindMountRule(config, path).found) << path;
+    EXPECT_EQ(FindMountRule(config, path).hidden, "/app/conf/a") << path;
+  }
+  EXPECT_TRUE(FindMountRule(config, "/app/con").found);
+  EXPECT_TRUE(FindMountRule(config, "/app/conf/b").found);
 }
 
 TEST(EmbeddedFile, ReadsItsParts) {
@@ -103,7 +116,8 @@ TEST(EmbeddedFile, RefusesWhatIsNone) {
   for (const std::string_view text :
        {"", "/a", "0:1:/a", "1:1:r:/a", "4096:1:w:/a", "04096:1:r:/a", "4096:-1:r:/a", "4096:1:r:a",
         "4096:1:r:/", "4096:1:r:/a/../b", "4096::r:/a", ":1:r:/a", "+4096:1:r:/a",
-        "4096:4398046511104:r:/a", "9999999999999999:1:r:/a", "4096:1:r:/a/"}) {
+        "4096:4398046511104:r:/a", "9999999999999999:1:r:/a", "4096:1:r:/a/", "0:1:r:/proc/a",
+        "0:1:r:/dev"}) {
     EXPECT_FALSE(ParseEmbeddedFile(text).ok()) << text;
   }
 }

@@ -90,31 +90,23 @@ void WriteMemInfo(TextWriter& out) {
 
 namespace {
 
-// Calls `write(file_system, path)` for each mount. Mounts stay, so they can be gathered first and
-// told without the lock.
+// Calls `write(file_system, path)` for each mount.
 template <typename Write>
 void ForEachMountPath(Write write) {
-  constexpr size_t kMost = 16;
-  struct Mounts {
-    FileSystem* list[kMost];
-    size_t count;
-  } mounts = {};
-  ForEachMount(
-      [](FileSystem& file_system, void* context) {
-        Mounts& all = *static_cast<Mounts*>(context);
-        if (all.count < kMost) {
-          all.list[all.count++] = &file_system;
-        }
-      },
-      &mounts);
   char* const buffer = static_cast<char*>(KernelAllocate(kPATH_MAX));
-  ScopeExit free([&] { KernelFree(buffer); });
-  for (size_t i = 0; buffer != nullptr && i < mounts.count; ++i) {
-    auto path = PathOf(mounts.list[i]->root(), std::span(buffer, kPATH_MAX));
-    if (path.ok()) {
-      write(*mounts.list[i], path.value());
-    }
+  if (buffer == nullptr) {
+    return;
   }
+  ScopeExit free([&] { KernelFree(buffer); });
+  auto visit = [&](FileSystem& file_system) {
+    const auto path = PathOf(file_system.root(), std::span(buffer, kPATH_MAX));
+    if (path.ok()) {
+      write(file_system, path.value());
+    }
+  };
+  ForEachMount([](FileSystem& file_system,
+                  void* context) { (*static_cast<decltype(visit)*>(context))(file_system); },
+               &visit);
 }
 
 }  // namespace

@@ -13,6 +13,7 @@ import collections
 import os
 import subprocess
 import sys
+import tempfile
 
 _DEADLINE = 60
 
@@ -28,7 +29,7 @@ _ALL = _HARMLESS + _ABOUT_INPUT + _ILLEGAL + _FALSE
 
 _WARNING = "the host gave an illegal answer, which is not used"
 
-Program = collections.namedtuple("Program", "name arguments input lies exact")
+Program = collections.namedtuple("Program", "name arguments input lies exact mount", defaults=(None,))
 
 _DATA = os.urandom(300_000)
 
@@ -38,6 +39,8 @@ _PROGRAMS = [
     Program("threads", [], b"", _ALL, _HARMLESS + _ABOUT_INPUT),
     Program("args-env", ["one"], b"", _ALL, []),
     Program("copy", [], _DATA, _ALL, _HARMLESS),
+    # What it prints is how many lines a file of the host has.
+    Program("files", [], b"", _ALL, [], "/data"),
     Program("attestation", ["00" * 32], b"", _ILLEGAL + _FALSE + _ABOUT_INPUT, []),
     # Their own checks are the oracle: 0 when all held.
     Program("threads_test", [], b"", _HARMLESS + _ILLEGAL, []),
@@ -48,12 +51,15 @@ _PROGRAMS = [
 
 def run(program, options=()):
     """Returns (status, standard output, standard error); the status is None if the deadline passed."""
-    command = ["./nsgx-run", "--machine=sim", "--log=warning", *options, program.name + ".elf", *program.arguments]
-    try:
-        done = subprocess.run(command, input=program.input, capture_output=True, timeout=_DEADLINE)
-    except subprocess.TimeoutExpired as late:
-        return None, late.stdout or b"", late.stderr or b""
-    return done.returncode, done.stdout, done.stderr
+    with tempfile.TemporaryDirectory() as folder:
+        mounts = ["--mount", f"{folder}:{program.mount}"] if program.mount else []
+        command = ["./nsgx-run", "--machine=sim", "--log=warning", *mounts, *options, program.name + ".elf",
+                   *program.arguments]
+        try:
+            done = subprocess.run(command, input=program.input, capture_output=True, timeout=_DEADLINE)
+        except subprocess.TimeoutExpired as late:
+            return None, late.stdout or b"", late.stderr or b""
+        return done.returncode, done.stdout, done.stderr
 
 
 def fault(program, lie, honest, ended):
