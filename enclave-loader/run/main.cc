@@ -28,6 +28,7 @@
 #include "enclave-loader/image/image.h"
 #include "enclave-loader/image/mapped_file.h"
 #include "enclave-loader/run/core_file.h"
+#include "enclave-loader/run/launch_policy.h"
 #include "enclave-loader/run/load.h"
 #include "enclave-loader/run/mounts.h"
 #include "enclave-loader/run/options.h"
@@ -145,6 +146,10 @@ class Run final : private EndListener {
       return kImageRefused;
     }
     finish(Phase::kParse);
+    if (const auto allowed = CheckArguments(config.value(), options_.arguments); !allowed.ok()) {
+      PrintImageComplaint(options_.image, allowed.error());
+      return kOurFailure;
+    }
 
     if ((options_.trace.is_wanted && !OpenTrace(config.value())) ||
         (options_.core != nullptr && !OpenCore(config.value()))) {
@@ -152,6 +157,9 @@ class Run final : private EndListener {
     }
     if (options_.machine == Machine::kEmu) {
       return RunOnEmulator(options_.emulator, EmulatedRunOf(options_), kOurFailure);
+    }
+    for (const Complaint& line : VariablesLeftOut(config.value(), options_.environment)) {
+      PrintImageComplaint(options_.image, line);
     }
     const Result<std::vector<Mount>, Complaint> mounts =
         ChooseMounts(config.value(), options_.mounts);

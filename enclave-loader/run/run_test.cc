@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "enclave-loader/cli/output.h"
+#include "enclave-loader/run/launch_policy.h"
 #include "enclave-loader/run/load.h"
 #include "enclave-loader/run/mounts.h"
 #include "enclave-loader/run/options.h"
@@ -264,6 +265,40 @@ TEST(ChooseMounts, TheRulesOfTheImageDecide) {
             std::string_view::npos);
   EXPECT_NE(complaint(option("/all/mine")).find("would hide the image's own file /all/mine"),
             std::string::npos);
+}
+
+TEST(LaunchPolicy, ArgumentsThatDoNotGetInAreRefused) {
+  Policy policy;
+  const Line alone = {"app.elf"}, more = {"app.elf", "--port", "80"};
+  EXPECT_TRUE(CheckArguments(policy.View(), alone.arguments()).ok());
+  EXPECT_EQ(CheckArguments(policy.View(), more.arguments()).error().text(),
+            "takes no arguments from outside: its configuration does not allow any; leave --port "
+            "out, or sign the image with args.any = true");
+  policy.builder.Add(&nsgx_config::args_fixed, "x");
+  EXPECT_NE(CheckArguments(policy.View(), more.arguments()).error().text().find("fixes them"),
+            std::string_view::npos);
+  Policy open;
+  open.builder.config.attributes |= NSGX_ATTRIBUTE_ANY_ARGS;
+  EXPECT_TRUE(CheckArguments(open.View(), more.arguments()).ok());
+}
+
+TEST(LaunchPolicy, VariablesThatDoNotGetInAreNamed) {
+  Policy policy;
+  policy.builder.Add(&nsgx_config::env_allow, "LANG")
+      .Add(&nsgx_config::env_allow, "APP_*")
+      .Add(&nsgx_config::env_fixed, "APP_MODE=x");
+  const std::string_view variables[] = {"LANG=C", "APP_X=", "APP_MODE=y", "LANGUAGE=de", "PATH=/"};
+  const auto lines = VariablesLeftOut(policy.View(), variables);
+  ASSERT_EQ(lines.size(), 3u);
+  EXPECT_EQ(lines[0].text(),
+            "variable APP_MODE is not passed on: the image's configuration fixes it (env.fixed); "
+            "leave it out");
+  EXPECT_EQ(
+      lines[1].text(),
+      "variable LANGUAGE is not passed on: the image's env.allow has no rule for it; leave it "
+      "out, or sign the image with env.allow = [\"LANGUAGE\"]");
+  policy.builder.config.attributes |= NSGX_ATTRIBUTE_ANY_ENV;
+  EXPECT_EQ(VariablesLeftOut(policy.View(), variables).size(), 1u) << "the fixed one";
 }
 
 }  // namespace

@@ -46,25 +46,4 @@ std::string_view LaunchStrings::TakeString(std::string_view& rest) {
   return string;
 }
 
-bool LaunchStrings::IsFixed(std::string_view name) const {
-  for (const std::string_view fixed : config_.env_fixed()) {
-    if (fixed.substr(0, fixed.find('=')) == name) {
-      return true;
-    }
-  }
-  return false;
-}
-
-bool LaunchStrings::IsAllowed(std::string_view name) const {
-  if ((config_.attributes() & NSGX_ATTRIBUTE_ANY_ENV) != 0) {
-    return true;
-  }
-  for (const std::string_view rule : config_.env_allow()) {
-    if (rule.ends_with('*') ? name.starts_with(rule.substr(0, rule.size() - 1)) : name == rule) {
-      return true;
-    }
-  }
-  return false;
-}
-
 }  // namespace nsgx::libos

@@ -75,9 +75,9 @@ class LaunchStrings {
       const std::string_view name = variable.substr(0, equals);
       if (equals == std::string_view::npos || equals == 0) {
         refuse(Refusal::kNotAVariable, variable);
-      } else if (IsFixed(name)) {
+      } else if (FixesVariable(config_, name)) {
         refuse(Refusal::kVariableFixed, name);
-      } else if (!IsAllowed(name)) {
+      } else if (!AllowsVariable(config_, name)) {
         refuse(Refusal::kNotAllowed, name);
       } else {
         take(variable);
@@ -93,8 +93,6 @@ class LaunchStrings {
   // Cuts the first string off `rest`.
   static std::string_view TakeString(std::string_view& rest);
   bool IsAskedFor(std::string_view variable) const;
-  bool IsFixed(std::string_view name) const;
-  bool IsAllowed(std::string_view name) const;
 
   const ConfigView& config_;
   std::string_view strings_;

@@ -149,6 +149,14 @@ class MountsTest(unittest.TestCase):
         with open(secret, encoding="utf-8") as stream:
             self.assertEqual(stream.read(), "outside\n")
 
+    def test_arguments_and_variables_that_do_not_get_in(self):
+        line = self.refused("hello.elf", arguments=["one"])
+        self.assertIn("takes no arguments from outside", line)
+        self.assertIn("args.any = true", line)
+        done = self.run_image("hello.elf", "--env", "COLOUR=blue")
+        self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+        self.assertIn("variable COLOUR is not passed on: the image's env.allow has no rule for it", done.stderr)
+
     # ---- what an image may ask for
 
     def test_only_images_with_mounts_can_call_for_files(self):
