@@ -120,11 +120,28 @@ std::optional<unsigned> HostileHost::BeforeEntry(VmplContext& context) {
   return std::nullopt;
 }
 
+// Two #HV of which the second comes before the first one's handler has returned would share one
+// frame, and the machine would stand still: nothing that a host could not have more easily. So no
+// other one is sent until VMPL0 has seen this one.
+void HostileHost::SignalOnce(VmplContext& context) {
+  if (context.doorbell.has_value()) {
+    const Result<UntrustedBytes> page =
+        shared_.At(*context.doorbell << kPageShift, sizeof(ghcb_doorbell));
+    if (page.ok()) {
+      page.value()
+          .CopyOutObject(offsetof(ghcb_doorbell, flags),
+                         decltype(ghcb_doorbell::flags){GHCB_DOORBELL_NO_FURTHER_SIGNAL})
+          .value();
+    }
+  }
+  context.pending.doorbell = true;
+}
+
 void HostileHost::Act(VmplContext& context) {
   VmcbSave& save = context.vmcb->save;
   VmcbControl& control = context.vmcb->control;
   if (word(1) == "hv") {
-    context.pending.doorbell = true;
+    SignalOnce(context);
     DoneOnce();
     return;
   }

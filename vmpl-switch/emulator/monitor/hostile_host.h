@@ -66,6 +66,7 @@ class HostileHost final : public Tampering {
   void DoneOnce();
 
   void Act(VmplContext& context);
+  void SignalOnce(VmplContext& context);
   void ChangePage(VmplContext& context);
   bool AnswerSwitch(VmplContext& context, std::string_view kind);
   bool AnswerPage(VmplContext& context);
