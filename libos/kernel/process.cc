@@ -11,6 +11,7 @@
 #include "libos/kernel/scheduler.h"
 #include "libos/kernel/signal.h"
 #include "libos/kernel/user_memory.h"
+#include "libos/mm/address_space.h"
 #include "vmpl-switch/abi/gate.h"
 
 namespace nsgx::libos {
@@ -122,6 +123,7 @@ void ExitCurrentThread(int32_t status) {
 }
 
 void ExitProcess(int32_t status) {
+  Memory().SynchronizeAll();
   host::Done(NSGX_DONE_EXIT, static_cast<uint32_t>(status) & 0xff);
 }
 

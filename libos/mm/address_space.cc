@@ -636,6 +636,14 @@ Result<void, Errno> AddressSpace::Synchronize(uint64_t address, uint64_t size) {
   return {};
 }
 
+void AddressSpace::SynchronizeAll() {
+  SpinLockGuard guard(lock_);
+  for (Region* region = regions_.FirstEndingAfter(0); region != nullptr;
+       region = regions_.FirstEndingAfter(region->end)) {
+    WriteBack(*region, region->begin, region->end);
+  }
+}
+
 Result<void, Errno> AddressSpace::CheckMapped(uint64_t address, uint64_t size) {
   const uint64_t pages = RoundUp(size, kPage);
   if (pages < size || address > ~uint64_t{0} - pages) {

@@ -65,6 +65,8 @@ class AddressSpace {
   Result<void, Errno> Discard(uint64_t address, uint64_t size);
   // Writes shared mappings of files back.
   Result<void, Errno> Synchronize(uint64_t address, uint64_t size);
+  // All of them: the program ends, and files outlive it.
+  void SynchronizeAll();
   // ENOMEM unless every page of the range is mapped.
   Result<void, Errno> CheckMapped(uint64_t address, uint64_t size);
   // Whether the page is mapped and committed. ENOMEM: not mapped.

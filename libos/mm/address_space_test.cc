@@ -253,6 +253,10 @@ TEST_F(AddressSpaceTest, FilesAreReadInAndWrittenBack) {
   EXPECT_EQ(file.contents.size(), kPage + 100);
   EXPECT_EQ(*At(copy + 5), 'a');
 
+  *At(shared + 6) = 'W';
+  Memory().SynchronizeAll();
+  EXPECT_EQ(file.contents[6], 'W');
+
   *At(shared + kPage) = 'Z';
   Memory().Unmap(shared + kPage, kPage).value();
   EXPECT_EQ(file.contents[kPage], 'Z');
