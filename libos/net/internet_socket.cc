@@ -445,6 +445,8 @@ Result<Ref<Socket>, Errno> InternetSocket::Accept(bool wait, SocketAddress& peer
     return Error(connection.error());
   }
   accepted->number_ = number;
+  // The host's socket has the other options.
+  accepted->InheritTimeouts(*this);
   {
     SpinLockGuard guard(accepted->state_lock_);
     accepted->ready_ |= connection.value().events;

@@ -66,6 +66,13 @@ Result<Ref<File>, Errno> Socket::Open(Ref<Socket> socket, uint32_t flags) {
   return File::New(Ref<Inode>(std::move(socket)), object, kO_RDWR | flags);
 }
 
+void Socket::InheritTimeouts(const Socket& listener) {
+  receive_timeout_.store(listener.receive_timeout_.load(std::memory_order_relaxed),
+                         std::memory_order_relaxed);
+  send_timeout_.store(listener.send_timeout_.load(std::memory_order_relaxed),
+                      std::memory_order_relaxed);
+}
+
 Deadline Socket::DeadlineBy(const std::atomic<uint64_t>& timeout, bool wait) {
   if (!wait) {
     return 0;

@@ -107,6 +107,9 @@ class Socket : public AnonymousInode {
   Socket(int32_t domain, int32_t type, int32_t protocol);
   ~Socket() = default;
 
+  // SO_RCVTIMEO and SO_SNDTIMEO, for a connection that `listener` has accepted.
+  void InheritTimeouts(const Socket& listener);
+
  private:
   static Deadline DeadlineBy(const std::atomic<uint64_t>& timeout, bool wait);
 

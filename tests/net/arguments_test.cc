@@ -191,6 +191,53 @@ TEST(Options, Structures) {
   EXPECT_EQ(errno, ENOPROTOOPT);
 }
 
+TEST(Options, AcceptedSocketsHaveThoseOfTheirListener) {
+  const Fd listener(socket(AF_INET, SOCK_STREAM, 0));
+  const struct {
+    int level, name, value;
+  } numbers[] = {{SOL_SOCKET, SO_REUSEADDR, 1},   {SOL_SOCKET, SO_KEEPALIVE, 1},
+                 {SOL_SOCKET, SO_OOBINLINE, 1},   {IPPROTO_TCP, TCP_NODELAY, 1},
+                 {IPPROTO_TCP, TCP_KEEPIDLE, 77}, {IPPROTO_TCP, TCP_KEEPINTVL, 11},
+                 {IPPROTO_TCP, TCP_KEEPCNT, 3},   {IPPROTO_TCP, TCP_USER_TIMEOUT, 5000},
+                 {IPPROTO_IP, IP_TTL, 33},        {IPPROTO_IP, IP_TOS, 16}};
+  for (const auto& [level, name, value] : numbers) {
+    Set(listener, level, name, value);
+  }
+  Set(listener, SOL_SOCKET, SO_RCVBUF, 20000);
+  Set(listener, SOL_SOCKET, SO_SNDBUF, 20000);
+  const linger lingers = {.l_onoff = 1, .l_linger = 7};
+  ASSERT_EQ(setsockopt(listener, SOL_SOCKET, SO_LINGER, &lingers, sizeof(lingers)), 0);
+  const timeval wait = {.tv_sec = 3, .tv_usec = 0};
+  ASSERT_EQ(setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)), 0);
+  const timeval send_wait = {.tv_sec = 5, .tv_usec = 0};
+  ASSERT_EQ(setsockopt(listener, SOL_SOCKET, SO_SNDTIMEO, &send_wait, sizeof(send_wait)), 0);
+  ASSERT_EQ(fcntl(listener, F_SETFL, O_NONBLOCK), 0);
+  ASSERT_EQ(Bind(listener, Ipv4(0)), 0);
+  ASSERT_EQ(listen(listener, 1), 0);
+
+  const Fd client = ConnectTo(listener);
+  ASSERT_EQ(PollFor(listener, POLLIN, 10'000), POLLIN);
+  const Fd accepted(accept(listener, nullptr, nullptr));
+  ASSERT_GE(accepted, 0);
+  for (const auto& [level, name, value] : numbers) {
+    EXPECT_EQ(IntegerOption(accepted, level, name), value) << level << " " << name;
+  }
+  EXPECT_EQ(IntegerOption(accepted, SOL_SOCKET, SO_RCVBUF), 40000);
+  EXPECT_EQ(IntegerOption(accepted, SOL_SOCKET, SO_SNDBUF), 40000);
+  EXPECT_EQ(IntegerOption(accepted, SOL_SOCKET, SO_ACCEPTCONN), 0);
+  linger got = {};
+  socklen_t size = sizeof(got);
+  ASSERT_EQ(getsockopt(accepted, SOL_SOCKET, SO_LINGER, &got, &size), 0);
+  EXPECT_EQ(got.l_linger, 7);
+  timeval timeout = {};
+  size = sizeof(timeout);
+  ASSERT_EQ(getsockopt(accepted, SOL_SOCKET, SO_RCVTIMEO, &timeout, &size), 0);
+  EXPECT_EQ(timeout.tv_sec, 3);
+  ASSERT_EQ(getsockopt(accepted, SOL_SOCKET, SO_SNDTIMEO, &timeout, &size), 0);
+  EXPECT_EQ(timeout.tv_sec, 5);
+  EXPECT_EQ(fcntl(accepted, F_GETFL) & O_NONBLOCK, 0);
+}
+
 TEST(Options, IoControls) {
   Pair pair = Connected();
   ASSERT_EQ(send(pair.client, "12345", 5, 0), 5);
