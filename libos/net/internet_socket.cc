@@ -31,13 +31,18 @@ constexpr size_t kSmallPiece = 1024;
 // Grows with everything done that may make something ready on another socket of this program.
 constinit std::atomic<uint64_t> activity{1};
 
+// The larger memory of a Piece that nobody uses now: allocating it each time costs more than a small
+// transfer. Null: in use, or never made.
+constinit std::atomic<std::byte*> spare_pages{nullptr};
+constexpr size_t kPiecePages = kPiece / kPageSize;
+
 // Where data lie on their way between the program and the host's window: small ones on the stack.
 class Piece {
  public:
   Piece() = default;
   ~Piece() {
     if (pages_ != nullptr) {
-      KernelFreePages(pages_, page_count_);
+      Free(spare_pages.exchange(pages_));
     }
   }
   Piece(const Piece&) = delete;
@@ -48,18 +53,25 @@ class Piece {
     if (size <= sizeof(small_)) {
       return std::span(small_, size);
     }
-    page_count_ = (size + kPageSize - 1) / kPageSize;
-    pages_ = KernelAllocatePages(page_count_, PageContents::kAny);
+    pages_ = spare_pages.exchange(nullptr);
+    if (pages_ == nullptr) {
+      pages_ = KernelAllocatePages(kPiecePages, PageContents::kAny);
+    }
     if (pages_ == nullptr) {
       return Error(Errno::kENOMEM);
     }
     return std::span(pages_, size);
   }
 
+  static void Free(std::byte* pages) {
+    if (pages != nullptr) {
+      KernelFreePages(pages, kPiecePages);
+    }
+  }
+
  private:
   std::byte small_[kSmallPiece];
   std::byte* pages_ = nullptr;
-  size_t page_count_ = 0;
 };
 
 // The address that the program gave, in the host's form. EINVAL: too short. EAFNOSUPPORT.
@@ -112,6 +124,8 @@ Result<Ref<Socket>, Errno> MakeInternetSocket(int32_t domain, int32_t type, int3
 }
 
 }  // namespace
+
+void FreeSparePages() { Piece::Free(spare_pages.exchange(nullptr)); }
 
 Result<Ref<Socket>, Errno> MakeIpv4Socket(int32_t type, int32_t protocol) {
   return MakeInternetSocket(kAF_INET, type, protocol);

@@ -26,6 +26,9 @@ namespace nsgx::libos {
 Result<Ref<Socket>, Errno> MakeIpv4Socket(int32_t type, int32_t protocol);
 Result<Ref<Socket>, Errno> MakeIpv6Socket(int32_t type, int32_t protocol);
 
+// At the end of a test.
+void FreeSparePages();
+
 class InternetSocket final : public Socket, private HostSocket {
  public:
   InternetSocket(int32_t domain, int32_t type, int32_t protocol) : Socket(domain, type, protocol) {}

@@ -165,6 +165,7 @@ class InternetSocketTest : public FilesTest {
     EXPECT_TRUE(Host().sockets.empty());
     EXPECT_EQ(socket_waiter_count(), 0u);
     ClearHostSockets();
+    FreeSparePages();
     FilesTest::TearDown();
   }
 
