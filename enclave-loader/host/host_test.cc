@@ -63,25 +63,49 @@ TEST(Parking, ReadyStreamEndsTheSleep) {
   close(ends[1]);
 }
 
-// Each side sleeps for ever unless the other one's wake-up arrives, by a random one of the two ways
-// to sleep.
+// Sleeps among the sockets, as a slot does that waits for nothing else; the other way if somebody
+// else does.
+void SleepAmong(Sockets& sockets, ParkingPlace& place) {
+  std::array<shim::WaitRecord, 4> records;
+  const int waker = sockets.BeginSleep();
+  if (waker < 0) {
+    place.SleepOrReady({}, kNoTimeout);
+    return;
+  }
+  place.SleepBy(waker, kNoTimeout, [&](uint64_t nanoseconds) {
+    EXPECT_EQ(sockets.TakeEvents(records, nanoseconds), 0u);
+  });
+  sockets.EndSleep();
+}
+
+// Each side sleeps for ever unless the other one's wake-up arrives, by a random one of the three
+// ways to sleep.
 TEST(Parking, NoWakeUpIsLost) {
   constexpr int kRounds = 20'000;
   ParkingPlace places[2];
+  Sockets sockets;
   std::atomic<int> turn = 0;
   const auto play = [&](int me) {
     uint32_t random = static_cast<uint32_t>(me) + 1;
     for (int round = me; round < kRounds; round += 2) {
       while (turn.load() != round) {
         random = random * 1664525 + 1013904223;
-        if ((random >> 16) % 2 == 0) {
-          places[me].Sleep(kNoTimeout);
-        } else {
-          places[me].SleepOrReady({}, kNoTimeout);
+        switch ((random >> 16) % 3) {
+          case 0:
+            places[me].Sleep(kNoTimeout);
+            break;
+          case 1:
+            places[me].SleepOrReady({}, kNoTimeout);
+            break;
+          default:
+            SleepAmong(sockets, places[me]);
         }
       }
       turn.store(round + 1);
       places[1 - me].Wake();
+      // Whoever looks for events may come across the wake-up, and must not keep it.
+      std::array<shim::WaitRecord, 4> records;
+      EXPECT_EQ(sockets.TakeEvents(records, 0), 0u);
     }
   };
   std::thread other(play, 1);

@@ -60,18 +60,11 @@ void ParkingPlace::SleepOrReady(std::span<pollfd> streams, uint64_t nanoseconds)
   if (fds[0].fd < 0) {
     nanoseconds = std::min(nanoseconds, kBlindPollNanoseconds);
   }
-
-  // First say that we poll, then look for a wake-up; Wake does it the other way round, so one of us
-  // sees the other.
-  is_polling_.store(true, std::memory_order_seq_cst);
-  if (TakeWake()) {
-    nanoseconds = 0;  // woken, but whoever is ready is told all the same
-  }
-  const timespec timeout = ToTimespec(nanoseconds);
-  const int ready =
-      ppoll(fds.data(), count + 1, nanoseconds == kNoTimeout ? nullptr : &timeout, nullptr);
-  is_polling_.store(false, std::memory_order_seq_cst);
-  TakeWake();
+  int ready = 0;
+  SleepBy(fds[0].fd, nanoseconds, [&](uint64_t most) {
+    const timespec timeout = ToTimespec(most);
+    ready = ppoll(fds.data(), count + 1, most == kNoTimeout ? nullptr : &timeout, nullptr);
+  });
   if (fds[0].revents != 0) {
     uint64_t ignored;
     (void)!read(fds[0].fd, &ignored, sizeof ignored);
@@ -85,9 +78,9 @@ void ParkingPlace::Wake() {
   if (woken_.exchange(1, std::memory_order_seq_cst) != 0) {
     return;  // somebody else's wake-up is on its way
   }
-  if (is_polling_.load(std::memory_order_seq_cst)) {
+  if (const int fd = sleeps_by_.load(std::memory_order_seq_cst); fd >= 0) {
     const uint64_t one = 1;
-    (void)!write(wake_fd_.load(), &one, sizeof one);
+    (void)!write(fd, &one, sizeof one);
   }
   syscall(SYS_futex, &woken_, kFutexWakePrivate, 1, nullptr, nullptr, 0);
 }

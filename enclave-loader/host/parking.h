@@ -34,6 +34,19 @@ class ParkingPlace {
   static constexpr size_t kMaxStreams = 33;
   void SleepOrReady(std::span<pollfd> streams, uint64_t nanoseconds);
 
+  // The same for whoever has another way to sleep: calls `sleep(nanoseconds)`, which has to return
+  // when somebody writes to the eventfd `descriptor`.
+  template <typename Function>
+  void SleepBy(int descriptor, uint64_t nanoseconds, Function sleep) {
+    // First say where we sleep, then look for a wake-up; Wake does it the other way round, so one
+    // of us sees the other.
+    sleeps_by_.store(descriptor, std::memory_order_seq_cst);
+    // Woken: whoever is ready is told all the same.
+    sleep(TakeWake() ? 0 : nanoseconds);
+    sleeps_by_.store(-1, std::memory_order_seq_cst);
+    TakeWake();
+  }
+
   void Wake();
 
  private:
@@ -43,7 +56,7 @@ class ParkingPlace {
   int WakeDescriptor();
 
   std::atomic<uint32_t> woken_ = 0;
-  std::atomic<bool> is_polling_ = false;
+  std::atomic<int> sleeps_by_ = -1;  // what reaches the thread, if that is not the futex
   std::atomic<int> wake_fd_ = -1;
 };
 

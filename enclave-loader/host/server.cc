@@ -173,11 +173,16 @@ int64_t HostServer::Wait(uint32_t slot, std::span<const std::byte> records,
   size_t filled = 0;
   const uint64_t nanoseconds = NanosecondsUntil(deadline);
   const int event_descriptor = sockets_.event_descriptor();
-  if (count == 0 && event_descriptor >= 0) {
-    // Most of the time under load: something is there, and there is no need to sleep.
-    filled = sockets_.TakeEvents(room);
-  }
-  if (filled == 0 && (count != 0 || nanoseconds != 0)) {
+  const bool only_sockets = count == 0 && event_descriptor >= 0;
+  const int waker = only_sockets && nanoseconds != 0 ? sockets_.BeginSleep() : -1;
+  if (waker >= 0) {
+    // The usual case, in one system call: only sockets, and nobody else waits for them.
+    places_[slot].SleepBy(waker, nanoseconds,
+                          [&](uint64_t most) { filled = sockets_.TakeEvents(room, most); });
+    sockets_.EndSleep();
+  } else if (count == 0 && nanoseconds == 0) {
+    filled = sockets_.TakeEvents(room, 0);
+  } else {
     fds[count] = {.fd = event_descriptor, .events = POLLIN, .revents = 0};
     places_[slot].SleepOrReady(std::span(fds.data(), count + 1), nanoseconds);
     for (size_t i = 0; i < count && filled < room.size(); ++i) {
@@ -187,7 +192,7 @@ int64_t HostServer::Wait(uint32_t slot, std::span<const std::byte> records,
       }
     }
     if (fds[count].revents != 0) {
-      filled += sockets_.TakeEvents(room.subspan(filled));
+      filled += sockets_.TakeEvents(room.subspan(filled), 0);
     }
   }
   std::memcpy(out.data(), room.data(), filled * sizeof(shim::WaitRecord));

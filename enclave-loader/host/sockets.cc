@@ -7,10 +7,13 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -27,6 +30,11 @@ namespace nsgx::loader {
 namespace {
 
 using shim::SocketOption;
+
+// Not a socket's number.
+constexpr uint64_t kWaker = shim::kMaxSockets;
+// Number of the Linux ABI, and not in every <sys/syscall.h>.
+constexpr long kEpollPwait2 = 441;
 
 constexpr uint32_t kEvents = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 
@@ -135,6 +143,24 @@ std::optional<OptionPlace> PlaceOf(SocketOption option, bool is_ipv6) {
   return std::nullopt;
 }
 
+int WaitForEvents(int fd, std::span<epoll_event> out, uint64_t nanoseconds) {
+  constexpr uint64_t kSecond = 1'000'000'000, kMillisecond = 1'000'000;
+  const int room = static_cast<int>(out.size());
+  if (nanoseconds == 0) {
+    return epoll_wait(fd, out.data(), room, 0);
+  }
+  const timespec timeout = {.tv_sec = static_cast<time_t>(nanoseconds / kSecond),
+                            .tv_nsec = static_cast<long>(nanoseconds % kSecond)};
+  const bool is_forever = nanoseconds == ~uint64_t{0};
+  const long count =
+      syscall(kEpollPwait2, fd, out.data(), room, is_forever ? nullptr : &timeout, nullptr, 0);
+  if (count >= 0 || errno != ENOSYS) {
+    return static_cast<int>(count);
+  }
+  const uint64_t milliseconds = std::min<uint64_t>(nanoseconds / kMillisecond + 1, INT32_MAX);
+  return epoll_wait(fd, out.data(), room, is_forever ? -1 : static_cast<int>(milliseconds));
+}
+
 int64_t Linger(int fd, uint64_t value) {
   const linger setting = {.l_onoff = (value & shim::kLingerOn) != 0,
                           .l_linger = static_cast<int>(value & INT32_MAX)};
@@ -228,8 +254,10 @@ Sockets::~Sockets() {
     }
     delete chunk;
   }
-  if (const int fd = epoll_.load(); fd >= 0) {
-    close(fd);
+  for (const int fd : {epoll_.load(), waker_.load()}) {
+    if (fd >= 0) {
+      close(fd);
+    }
   }
 }
 
@@ -517,21 +545,49 @@ int64_t Sockets::Poll(uint32_t socket) {
   return With(socket, [](int fd) { return int64_t{ReadyNow(fd)}; });
 }
 
-size_t Sockets::TakeEvents(std::span<shim::WaitRecord> out) {
+int Sockets::BeginSleep() {
+  if (has_sleeper_.exchange(true)) {
+    return -1;
+  }
+  int fd = waker_.load(std::memory_order_relaxed);
+  if (fd < 0) {
+    fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    // Edge-triggered, so that it is never read.
+    epoll_event event = {.events = EPOLLIN | EPOLLET, .data = {.u64 = kWaker}};
+    if (fd >= 0 && epoll_ctl(event_descriptor(), EPOLL_CTL_ADD, fd, &event) != 0) {
+      close(fd);
+      fd = -1;
+    }
+    waker_.store(fd);
+  }
+  if (fd < 0) {
+    EndSleep();
+  }
+  return fd;
+}
+
+size_t Sockets::TakeEvents(std::span<shim::WaitRecord> out, uint64_t nanoseconds) {
   std::array<epoll_event, 256> events;
   const int fd = event_descriptor();
   const int most = static_cast<int>(std::min(out.size(), events.size()));
   if (fd < 0 || most == 0) {
     return 0;
   }
-  const int count = epoll_wait(fd, events.data(), most, 0);
+  const int count =
+      WaitForEvents(fd, std::span(events).first(static_cast<size_t>(most)), nanoseconds);
+  size_t filled = 0;
   for (int i = 0; i < count; ++i) {
-    out[static_cast<size_t>(i)] = {
-        .source =
-            shim::kSocketSource + static_cast<uint32_t>(events[static_cast<size_t>(i)].data.u64),
-        .events = events[static_cast<size_t>(i)].events & shim::kSourceEvents};
+    const epoll_event& event = events[static_cast<size_t>(i)];
+    if (event.data.u64 != kWaker) {
+      out[filled++] = {.source = shim::kSocketSource + static_cast<uint32_t>(event.data.u64),
+                       .events = event.events & shim::kSourceEvents};
+    } else if (nanoseconds == 0 && has_sleeper_.load()) {
+      // It was for the sleeper: once more.
+      const uint64_t one = 1;
+      (void)!write(waker_.load(), &one, sizeof one);
+    }
   }
-  return count > 0 ? static_cast<size_t>(count) : 0;
+  return filled;
 }
 
 }  // namespace nsgx::loader

@@ -41,8 +41,15 @@ class Sockets {
 
   // Readable when TakeEvents has something to give; -1 when there is none to be had.
   int event_descriptor();
-  // Fills in what has become ready since it was taken last; returns how many records.
-  size_t TakeEvents(std::span<shim::WaitRecord> out);
+  // Fills in what has become ready since it was taken last, and waits for that some nanoseconds
+  // (all bits set: for ever); may return early. Returns how many records.
+  //
+  // Requires: who waits is the one sleeper, see BeginSleep.
+  size_t TakeEvents(std::span<shim::WaitRecord> out, uint64_t nanoseconds);
+  // One thread at a time may wait in TakeEvents: what it is woken by might be taken by another one.
+  // Returns the eventfd that ends its wait; -1: somebody else waits, or there is none to be had.
+  int BeginSleep();
+  void EndSleep() { has_sleeper_.store(false); }
 
  private:
   // A descriptor and how many use it: 0 when there is none, one for being open. In one word, so
@@ -79,6 +86,8 @@ class Sockets {
 
   std::array<std::atomic<Chunk*>, shim::kMaxSockets / kChunkSize> chunks_ = {};
   std::atomic<int> epoll_ = -1;
+  std::atomic<int> waker_ = -1;
+  std::atomic<bool> has_sleeper_ = false;
 };
 
 }  // namespace nsgx::loader
