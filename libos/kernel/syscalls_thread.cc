@@ -66,6 +66,22 @@ SysResult SysArchPrctl(int32_t operation, uint64_t address) {
   }
 }
 
+namespace {
+
+// PR_CAP_AMBIENT, of a process without capabilities.
+SysResult AmbientCapabilities(uint64_t operation, uint64_t capability, uint64_t a4, uint64_t a5) {
+  enum : uint64_t { kIsSet = 1, kRaise = 2, kLower = 3, kClearAll = 4 };
+  constexpr uint64_t kLastCapability = 40;
+  const bool names_one = operation != kClearAll;
+  if (operation < kIsSet || operation > kClearAll || a4 != 0 || a5 != 0 ||
+      capability > (names_one ? kLastCapability : 0)) {
+    return Error(Errno::kEINVAL);
+  }
+  return operation == kRaise ? SysResult(Error(Errno::kEPERM)) : 0;
+}
+
+}  // namespace
+
 SysResult SysPrctl(int32_t operation, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5) {
   enum : int32_t {
     kSetPdeathsig = 1,
@@ -83,6 +99,7 @@ SysResult SysPrctl(int32_t operation, uint64_t a2, uint64_t a3, uint64_t a4, uin
     kGetNoNewPrivs = 39,
     kSetThpDisable = 41,
     kGetThpDisable = 42,
+    kCapAmbient = 47,
     kSetVma = 0x53564d41,
   };
   Thread& self = CurrentThread();
@@ -122,6 +139,8 @@ SysResult SysPrctl(int32_t operation, uint64_t a2, uint64_t a3, uint64_t a4, uin
       return 50'000;
     case kSetNoNewPrivs:
       return a2 == 1 && a3 == 0 && a4 == 0 && a5 == 0 ? SysResult(0) : Error(Errno::kEINVAL);
+    case kCapAmbient:
+      return AmbientCapabilities(a2, a3, a4, a5);
     case kGetNoNewPrivs:
       return 1;  // nothing in an enclave can gain privileges
     default:

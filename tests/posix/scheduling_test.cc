@@ -117,6 +117,22 @@ TEST(Scheduling, ThreadsHaveNames) {
   }).join();
 }
 
+TEST(Process, HasNoAmbientCapabilities) {
+  EXPECT_EQ(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0), 0);
+  EXPECT_EQ(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, 10, 0, 0), 0);
+  EXPECT_EQ(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_LOWER, 10, 0, 0), 0);
+  EXPECT_EQ(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, 10, 0, 0), -1);
+  EXPECT_EQ(errno, EPERM);
+  for (const unsigned long wrong : {0ul, 5ul}) {
+    EXPECT_EQ(prctl(PR_CAP_AMBIENT, wrong, 10, 0, 0), -1);
+    EXPECT_EQ(errno, EINVAL);
+  }
+  EXPECT_EQ(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, 1000, 0, 0), -1);
+  EXPECT_EQ(errno, EINVAL);
+  EXPECT_EQ(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 10, 0, 0), -1);
+  EXPECT_EQ(errno, EINVAL);
+}
+
 // Dekker's handshake with a barrier on one side only: both may not see nothing of each other. Fails
 // within moments when the call does nothing.
 TEST(Membarrier, ReachesEveryThread) {
