@@ -2,31 +2,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compares enclaves with their native twins in the same, interleaved run.
 
-bench.py OUT_FOLDER [--rounds N] [--json FILE] [--only NAME ...]
+bench.py OUT_FOLDER [--rounds N] [--json FILE] [--only PART ...]
 
 Prints a table of medians and ratios (native / enclave: above 1 the enclave is faster) and writes the same as JSON.
 Nothing is asserted: the machine may be shared and noisy.
 """
 
-import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
-import tempfile
+
+import bench_main
 
 MICRO = [
     "getppid", "clock_gettime", "mutex_uncontended", "futex_wake_nobody", "write_1_byte_host",
     "pthread_create_join", "condvar_ping_pong", "pipe_ping_pong", "memcpy_64k", "compute",
     "pwrite_1_byte_memory_file", "file_4k_blocks", "malloc_64k_free",
 ]
-
-
-def json_lines(text):
-    """The JSON objects among the lines of `text`."""
-    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
 
 def run_micro(command, name):
@@ -38,7 +32,7 @@ def run_micro(command, name):
         print(f"bench: {' '.join(command + [name])} ended with {done.returncode}: {done.stderr.strip()[:500]}",
               file=sys.stderr)
         return None
-    return json_lines(done.stderr)[0]["ns"]
+    return bench_main.json_lines(done.stderr)[0]["ns"]
 
 
 def bench_micro(out, rounds, names):
@@ -70,7 +64,7 @@ def bench_start(out, rounds):
                f"glibc={out}/hello_glibc"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=600)
     row = {"name": "hello_start_to_exit", "unit": "us"}
-    for result in json_lines(done.stdout):
+    for result in bench_main.json_lines(done.stdout):
         row[result["name"]] = result["median_us"]
     row["ratio"] = row["native"] / row["enclave"]
     print_row(row)
@@ -83,7 +77,7 @@ def hello_phases(out, rounds):
     for _ in range(rounds):
         done = subprocess.run([f"{out}/nsgx-run", "--stats=json", f"{out}/hello.elf"], stdout=subprocess.DEVNULL,
                               stderr=subprocess.PIPE, text=True, check=True, timeout=60)
-        for name, value in json_lines(done.stderr)[-1]["phases_us"].items():
+        for name, value in bench_main.json_lines(done.stderr)[-1]["phases_us"].items():
             samples.setdefault(name, []).append(value)
     return {name: statistics.median(values) for name, values in samples.items()}
 
@@ -99,43 +93,19 @@ def print_row(row):
           f"native/enclave {row['ratio']:>8.2f}{extra}", flush=True)
 
 
-def processor():
-    with open("/proc/cpuinfo", encoding="utf-8") as info:
-        for line in info:
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return "unknown"
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("out")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", default=None)
-    parser.add_argument("--only", nargs="*", default=MICRO)
-    arguments = parser.parse_args()
-    out = os.path.abspath(arguments.out)
+def measure(out, rounds, is_wanted):
     if os.path.isdir("/dev/shm"):
         os.environ["MICRO_TMPFS"] = "/dev/shm"
-
     result = {
-        "processor": processor(), "kernel": platform.release(), "cpus": os.cpu_count(), "rounds": arguments.rounds,
-        "start": bench_start(out, arguments.rounds * 20),
-        "phases_us": hello_phases(out, arguments.rounds * 4),
+        "start": bench_start(out, rounds * 20),
+        "phases_us": hello_phases(out, rounds * 4),
         "switch": bench_switch(out),
-        "micro": bench_micro(out, arguments.rounds, arguments.only),
+        "micro": bench_micro(out, rounds, [name for name in MICRO if is_wanted(name)]),
     }
     print("phases of hello in us: " + ", ".join(f"{name} {value:.0f}" for name, value in result["phases_us"].items()))
     print("switch: " + json.dumps(result["switch"]))
-
-    path = arguments.json or os.path.join(out, "bench.json")
-    with tempfile.NamedTemporaryFile("w", dir=os.path.dirname(os.path.abspath(path)), delete=False,
-                                     encoding="utf-8") as file:
-        json.dump(result, file, indent=2)
-        file.write("\n")
-    os.replace(file.name, path)
-    print(f"written: {path}")
+    return result
 
 
 if __name__ == "__main__":
-    main()
+    bench_main.run("bench", __doc__, measure)

@@ -1,19 +1,20 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Upstream programs as enclave, as native twin, and as an ordinary program on glibc: bench_programs.py OUT_FOLDER [--rounds N] [--json FILE]
-[--only NAME ...]
+"""Upstream programs as enclave, as native twin, and as an ordinary program on glibc.
+
+bench_programs.py OUT_FOLDER [--rounds N] [--json FILE] [--only PART ...]
 
 Measures processor time (user and system, all threads), which other work on the machine disturbs less than it does the
-clock. The sides alternate; medians. Nothing is asserted.
+clock; of servers also what they get done in a second. The sides alternate; medians. Nothing is asserted.
 """
 
-import argparse
 import glob
-import json
 import os
 import statistics
 import subprocess
-import sys
+
+import bench_main
+import bench_servers
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -24,10 +25,12 @@ def text(name):
 
 
 def workloads():
-    """{row: (program, arguments)}; {file} in an argument is a file on a file system in memory."""
+    """{row: (program, arguments)}; a program without a folder is of our own; {file} in an argument is a file on a file system in memory."""
     speedtest = ["--size", "20"]
     rows = {f"lua {name}": ("lua/lua", ["-e", f"arg={{'{name}'}} " + text("work.lua")]) for name in ("calls", "tables", "strings")}
     rows["quickjs"] = ("quickjs/qjs", ["--std", "-e", text("work.js")])
+    rows["malloc, 1 thread"] = ("malloc_stress", ["1", "10000000"])
+    rows["malloc, 4 threads"] = ("malloc_stress", ["4", "2500000"])
     rows["sqlite speedtest1, in memory"] = ("sqlite/speedtest1", [*speedtest, "--memdb"])
     rows["sqlite speedtest1, memory file"] = ("sqlite/speedtest1", [*speedtest, "{file}"])
     rows["sqlite speedtest1, memory file, WAL"] = ("sqlite/speedtest1", [*speedtest, "--journal", "wal", "{file}"])
@@ -36,6 +39,8 @@ def workloads():
 
 def glibc_program(out, program):
     """The same sources compiled by the same compiler for glibc; made when it is first asked for. None: not for this one."""
+    if "/" not in program:
+        return f"{out}/{program}_glibc"
     path = f"{out}/programs/{program}.glibc"
     if os.path.exists(path):
         return path
@@ -64,9 +69,10 @@ def seconds(command):
 
 
 def bench_row(out, program, arguments, rounds):
+    image = f"{out}/{program}.elf" if "/" not in program else f"{out}/programs/{program}"
     sides = {
-        "enclave": [f"{out}/nsgx-run", f"{out}/programs/{program}"],
-        "native": [f"{out}/programs/{program}.native"],
+        "enclave": [f"{out}/nsgx-run", image],
+        "native": [f"{image.removesuffix('.elf')}.native"],
         "glibc": [glibc_program(out, program)],
     }
     host_file = f"/dev/shm/nsgx-bench-{os.getpid()}.db"
@@ -80,27 +86,22 @@ def bench_row(out, program, arguments, rounds):
     return {side: statistics.median(values) for side, values in samples.items()}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("out")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", default=None)
-    parser.add_argument("--only", nargs="*", default=None)
-    arguments = parser.parse_args()
-    out = os.path.abspath(arguments.out)
+def bench_programs(out, rounds, is_wanted):
     rows = []
     for name, (program, words) in workloads().items():
-        if arguments.only and not any(part in name for part in arguments.only):
+        if not is_wanted(name):
             continue
-        row = {"name": name, "unit": "s", **bench_row(out, program, words, arguments.rounds)}
+        row = {"name": name, "unit": "s", **bench_row(out, program, words, rounds)}
         rows.append(row)
         ratios = ", ".join(f"{side} {row[side]:.2f} s ({row[side] / row['enclave']:.2f})" for side in row if side in ("native", "glibc"))
         print(f"{name:<36} enclave {row['enclave']:.2f} s, {ratios}", flush=True)
-    if arguments.json:
-        with open(arguments.json, "w", encoding="utf-8") as stream:
-            json.dump(rows, stream, indent=2)
-    return 0
+    return rows
+
+
+def measure(out, rounds, is_wanted):
+    os.chdir(out)  # where twins.py looks for programs
+    return {"programs": bench_programs(out, rounds, is_wanted), "servers": bench_servers.measure(out, rounds, is_wanted)}
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    bench_main.run("bench_programs", __doc__, measure)

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -117,6 +118,10 @@ int main(int argc, char** argv) {
   if (what == "name") {
     return PrintAddresses(argv[2]);
   }
+  rlimit limit = {};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
   const int listener = Listen();
   if (what == "epoll") {
     ServeByEpoll(listener, atoi(argv[2]));
