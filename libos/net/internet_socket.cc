@@ -31,8 +31,8 @@ constexpr size_t kSmallPiece = 1024;
 // Grows with everything done that may make something ready on another socket of this program.
 constinit std::atomic<uint64_t> activity{1};
 
-// The larger memory of a Piece that nobody uses now: allocating it each time costs more than a small
-// transfer. Null: in use, or never made.
+// The larger memory of a Piece that nobody uses now: allocating it each time costs more than a
+// small transfer. Null: in use, or never made.
 constinit std::atomic<std::byte*> spare_pages{nullptr};
 constexpr size_t kPiecePages = kPiece / kPageSize;
 
@@ -522,13 +522,22 @@ Result<size_t, Errno> InternetSocket::Send(IoBuffer& from, const SendRequest& re
 Result<size_t, Errno> InternetSocket::SendStream(IoBuffer& from, const SendRequest& request) {
   const Deadline deadline = SendDeadline(request.wait);
   const bool more = (request.flags & kMSG_MORE) != 0;
+  // What is ours already, as when a file is sent, needs no copy.
+  const bool is_own = from.remaining() != 0 && !from.OwnMemory(1).empty();
   Piece piece;
-  const std::span<std::byte> room = TRY(piece.Make(std::min(from.remaining(), kPiece)));
+  const std::span<std::byte> room =
+      is_own ? std::span<std::byte>() : TRY(piece.Make(std::min(from.remaining(), kPiece)));
   size_t done = 0;
   while (from.remaining() != 0) {
-    const size_t size = from.Take(room.first(std::min(room.size(), from.remaining())));
+    std::span<const std::byte> data;
+    if (is_own) {
+      data = from.OwnMemory(std::min(from.remaining(), kPiece));
+      from.Skip(data.size());
+    } else {
+      data = room.first(from.Take(room.first(std::min(room.size(), from.remaining()))));
+    }
     const bool is_last = from.remaining() == 0 || from.faulted();
-    for (std::span<const std::byte> data = room.first(size); !data.empty();) {
+    while (!data.empty()) {
       const auto sent = Retry(kOutgoing, deadline, [&](uint64_t seen) {
         auto result = host::SocketSend(number_, data, more || !is_last);
         if (result.ok() && result.value() < data.size()) {

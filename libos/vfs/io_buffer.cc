@@ -104,6 +104,12 @@ size_t IoBuffer::Take(std::span<std::byte> data) {
   });
 }
 
+std::span<const std::byte> IoBuffer::OwnMemory(size_t size) const {
+  CHECK(size <= remaining_);
+  return is_kernel_ ? std::span<const std::byte>(KernelPointer(address_), size)
+                    : std::span<const std::byte>();
+}
+
 void IoBuffer::Skip(size_t size) {
   Move(size, [](uint64_t, size_t, size_t wanted) { return wanted; });
 }

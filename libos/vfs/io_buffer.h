@@ -40,6 +40,9 @@ class IoBuffer {
   size_t PutZeros(size_t size);
   // From the writer:
   size_t Take(std::span<std::byte> data);
+  // The next `size` bytes where they lie, if that is the library OS's own memory; empty: it is not.
+  // Does not move forward.
+  std::span<const std::byte> OwnMemory(size_t size) const;
   // Passes over bytes without touching them.
   void Skip(size_t size);
 
