@@ -34,8 +34,8 @@ constexpr uint32_t kTickMargin = 50;
 // Ticks that found nobody waiting before the tick is slowed down or stopped.
 constexpr uint32_t kUselessTicks = 2;
 // How long a parked vCPU keeps its tick: it may get work again at once, and setting the tick is a
-// host call.
-constexpr uint64_t kTickLinger = 100'000'000;
+// host call. Each tick costs more than that: it is a signal, and wakes the vCPU.
+constexpr uint64_t kTickLinger = 5'000'000;
 
 constinit std::atomic<Cpu*> cpus[NSGX_MAX_VCPUS] = {};
 constinit std::atomic<uint32_t> started_cpus{1};
@@ -267,7 +267,10 @@ void Park(Cpu& cpu) {
   Deadline deadline = is_keeper ? earliest : kForever;
   Deadline stop_tick = kForever;
   if (cpu.tick_microseconds != 0) {
-    stop_tick = MonotonicNow() + kTickLinger;
+    // Ticks end this sleep, too, so it counts from when the vCPU had no work any more.
+    const uint64_t idle =
+        TicksToNanoseconds(ReadTsc() - cpu.switch_ticks.load(std::memory_order_relaxed));
+    stop_tick = MonotonicNow() + (idle < kTickLinger ? kTickLinger - idle : 0);
     deadline = deadline < stop_tick ? deadline : stop_tick;
   }
   if (is_keeper) {

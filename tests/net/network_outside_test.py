@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
 
 _TIMEOUT = 60
@@ -117,6 +118,16 @@ class OutsideTest(unittest.TestCase):
             calls = calls_each(kind, connections, lambda port: all_at_once(port, connections, rounds),
                                connections * rounds)
             self.assertLess(sum(calls.values()), 3.8, (kind, calls))
+
+    def test_idle_time_costs_nothing(self):
+        def talk(port):
+            with socket.create_connection(("127.0.0.1", port), timeout=_TIMEOUT) as client:
+                client.sendall(b"x")
+                client.recv(1)
+                time.sleep(1)
+
+        # With a tick that goes on while there is nothing to do, it would be 500.
+        self.assertLess(serve("epoll", 1, talk)["wait"], 100)
 
     def test_idle_connections_cost_nothing(self):
         # As many as this process may have.
