@@ -138,6 +138,24 @@ class RedisTest(unittest.TestCase):
             self.assertEqual(client(port, "GET", "sum").strip(), str(sum(range(500))))
             self.assertEqual(client(port, "LLEN", "list").strip(), "500")
 
+    def test_files_outlive_it(self):
+        for options, save in ((["--appendonly", "yes", "--appendfsync", "always"], "PING"), ([], "SAVE")):
+            with self.subTest(save), tempfile.TemporaryDirectory() as folder:
+                mount = ("--mount", f"{folder}:/data:rw")
+                port, running = serve("enclave", *options, folder="/data", run_options=mount)
+                with running:
+                    client(port, stdin="".join(f"SET key:{i} {i}\nINCRBY sum {i}\n" for i in range(300)))
+                    client(port, save)
+                    before = client(port, "GET", "sum")
+                port, running = serve("enclave", *options, folder="/data", run_options=mount)
+                with running:
+                    self.assertEqual(client(port, "DBSIZE").strip(), "301")
+                    self.assertEqual(client(port, "GET", "sum"), before)
+                # What one wrote, a native server reads.
+                port, running = serve("native", *options, folder=folder)
+                with running:
+                    self.assertEqual(client(port, "GET", "sum"), before)
+
     def test_many_clients(self):
         for options in ([], ["--io-threads", "3", "--io-threads-do-reads", "yes"]):
             port, running = serve("enclave", *options)
