@@ -12,6 +12,7 @@ import glob
 import os
 import statistics
 import subprocess
+import tempfile
 
 import bench_main
 import bench_servers
@@ -25,7 +26,8 @@ def text(name):
 
 
 def workloads():
-    """{row: (program, arguments)}; a program without a folder is of our own; {file} in an argument is a file on a file system in memory."""
+    """{row: (program, arguments)}; a program without a folder is of our own; {file} in an argument is a file on a file system in memory,
+    {host} one that is the host's for the enclave, too."""
     speedtest = ["--size", "20"]
     rows = {f"lua {name}": ("lua/lua", ["-e", f"arg={{'{name}'}} " + text("work.lua")]) for name in ("calls", "tables", "strings")}
     rows["quickjs"] = ("quickjs/qjs", ["--std", "-e", text("work.js")])
@@ -34,6 +36,7 @@ def workloads():
     rows["sqlite speedtest1, in memory"] = ("sqlite/speedtest1", [*speedtest, "--memdb"])
     rows["sqlite speedtest1, memory file"] = ("sqlite/speedtest1", [*speedtest, "{file}"])
     rows["sqlite speedtest1, memory file, WAL"] = ("sqlite/speedtest1", [*speedtest, "--journal", "wal", "{file}"])
+    rows["sqlite speedtest1, host's file"] = ("sqlite/speedtest1", [*speedtest, "{host}"])
     return rows
 
 
@@ -70,19 +73,23 @@ def seconds(command):
 
 def bench_row(out, program, arguments, rounds):
     image = f"{out}/{program}.elf" if "/" not in program else f"{out}/programs/{program}"
+    folder = tempfile.mkdtemp(prefix="nsgx-bench-", dir="/dev/shm")
+    mount = ["--mount", f"{folder}:/data"] if "{host}" in arguments else []
     sides = {
-        "enclave": [f"{out}/nsgx-run", image],
+        "enclave": [f"{out}/nsgx-run", *mount, image],
         "native": [f"{image.removesuffix('.elf')}.native"],
         "glibc": [glibc_program(out, program)],
     }
-    host_file = f"/dev/shm/nsgx-bench-{os.getpid()}.db"
+    files = {"{file}": "/tmp/bench.db", "{host}": "/data/bench.db"}
     samples = {side: [] for side, command in sides.items() if command[0]}
     for _ in range(rounds):
         for side in samples:
-            file = "/tmp/bench.db" if side == "enclave" else host_file
-            samples[side].append(seconds(sides[side] + [argument.replace("{file}", file) for argument in arguments]))
-            for left in glob.glob(f"{host_file}*"):
+            native = f"{folder}/bench.db"
+            words = [(files[word] if side == "enclave" else native) if word in files else word for word in arguments]
+            samples[side].append(seconds(sides[side] + words))
+            for left in glob.glob(f"{folder}/*"):
                 os.unlink(left)
+    os.rmdir(folder)
     return {side: statistics.median(values) for side, values in samples.items()}
 
 
