@@ -16,24 +16,13 @@ Result<void, Errno> FutexWait(uint64_t address, uint32_t expected, uint32_t bits
   if (!IsFutexAligned(address) || bitset == 0) {
     return Error(Errno::kEINVAL);
   }
-  FutexBucket& bucket = FutexBucketFor(address);
   FutexWaiter waiter;
-  waiter.thread = &CurrentThread();
   waiter.address = address;
   waiter.bitset = bitset;
-  {
-    SpinLockGuard guard(bucket.lock);
-    if (TRY(LoadUser32(address)) != expected) {
-      return Error(Errno::kEAGAIN);
-    }
-    bucket.Add(waiter);
-    BeginSleep(true);
-  }
-  const WakeReason reason = Sleep(deadline);
+  const WakeReason reason = TRY(SleepOnFutex(waiter, expected, deadline));
   if (reason == WakeReason::kWoken) {
     return {};
   }
-  WithdrawFutexWaiter(waiter);
   return Error(reason == WakeReason::kTimeout ? Errno::kETIMEDOUT : Errno::kEINTR);
 }
 

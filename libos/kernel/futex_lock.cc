@@ -150,8 +150,8 @@ Result<void, Errno> FutexLock(uint64_t address, Deadline deadline) {
   if (reason == WakeReason::kWoken) {
     return {};
   }
-  self.awaited_lock.store(0);
   WithdrawFutexWaiter(waiter);
+  self.awaited_lock.store(0);
   return Error(reason == WakeReason::kTimeout ? Errno::kETIMEDOUT : Errno::kERESTARTNOINTR);
 }
 
@@ -185,28 +185,16 @@ Result<void, Errno> FutexWaitThenLock(uint64_t from, uint32_t expected, uint32_t
   if (!IsFutexAligned(from) || !IsFutexAligned(lock) || from == lock || bitset == 0) {
     return Error(Errno::kEINVAL);
   }
-  FutexBucket& bucket = FutexBucketFor(from);
-  Thread& self = CurrentThread();
   FutexWaiter waiter;
-  waiter.thread = &self;
   waiter.address = from;
   waiter.bitset = bitset;
   waiter.kind = Kind::kRequeue;
   waiter.lock_address = lock;
-  {
-    SpinLockGuard guard(bucket.lock);
-    if (TRY(LoadUser32(from)) != expected) {
-      return Error(Errno::kEAGAIN);
-    }
-    bucket.Add(waiter);
-    BeginSleep(true);
-  }
-  const WakeReason reason = Sleep(deadline);
+  const WakeReason reason = TRY(SleepOnFutex(waiter, expected, deadline));
   if (reason == WakeReason::kWoken) {
     return {};
   }
-  self.awaited_lock.store(0);
-  WithdrawFutexWaiter(waiter);
+  CurrentThread().awaited_lock.store(0);  // it may have been moved to the lock until just now
   if (reason == WakeReason::kTimeout) {
     return Error(Errno::kETIMEDOUT);
   }

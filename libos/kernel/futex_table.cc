@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "libos/kernel/futex_table.h"
 
+#include "libos/kernel/cpu.h"
 #include "libos/kernel/scheduler.h"
+#include "libos/kernel/user_memory.h"
 
 namespace nsgx::libos {
 namespace {
@@ -37,6 +39,24 @@ uint32_t WakeFutexWaiters(FutexBucket& bucket, uint64_t address, uint32_t count,
     }
   }
   return woken;
+}
+
+Result<WakeReason, Errno> SleepOnFutex(FutexWaiter& waiter, uint32_t expected, Deadline deadline) {
+  waiter.thread = &CurrentThread();
+  FutexBucket& bucket = FutexBucketFor(waiter.address);
+  {
+    SpinLockGuard guard(bucket.lock);
+    if (TRY(LoadUser32(waiter.address)) != expected) {
+      return Error(Errno::kEAGAIN);
+    }
+    bucket.Add(waiter);
+    BeginSleep(true);
+  }
+  const WakeReason reason = Sleep(deadline);
+  if (reason != WakeReason::kWoken) {
+    WithdrawFutexWaiter(waiter);
+  }
+  return reason;
 }
 
 bool WithdrawFutexWaiter(FutexWaiter& waiter)

@@ -6,8 +6,11 @@
 #include <cstdint>
 
 #include "base/core/intrusive_list.h"
+#include "base/core/result.h"
 #include "base/core/spinlock.h"
+#include "libos/kernel/errno.h"
 #include "libos/kernel/thread.h"
+#include "libos/kernel/wait.h"
 
 namespace nsgx::libos {
 
@@ -56,6 +59,11 @@ bool WakeFutexWaiter(FutexBucket& bucket, FutexWaiter& waiter) REQUIRES(bucket.l
 // Wakes up to `count` sleepers of `address` that are kPlain, oldest first; returns how many.
 uint32_t WakeFutexWaiters(FutexBucket& bucket, uint64_t address, uint32_t count, uint32_t bitset)
     REQUIRES(bucket.lock);
+
+// Sleeps as `waiter`, complete but for its thread, while the word at its address is `expected`, and
+// is in no bucket afterwards. Anything but kWoken: no waker has ended the sleep. EAGAIN: the word
+// is another. EFAULT.
+Result<WakeReason, Errno> SleepOnFutex(FutexWaiter& waiter, uint32_t expected, Deadline deadline);
 
 // Takes the waiter out of whatever bucket it is in, after its sleep. False: a waker has taken it
 // out.
