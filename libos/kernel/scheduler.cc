@@ -209,6 +209,24 @@ Thread* Steal(Cpu& thief) {
   return nullptr;
 }
 
+// The vCPU whose queue is so much longer than `cpu`'s that a thread of it would run sooner here;
+// null: none. With nobody waiting here one is enough, so that no thread keeps a vCPU for itself
+// while others share one.
+Cpu* Overloaded(const Cpu& cpu) {
+  const uint32_t own = cpu.queue.length();
+  uint32_t longest = own == 0 ? 0 : own + 1;
+  Cpu* found = nullptr;
+  const uint32_t count = started_cpus.load(std::memory_order_relaxed);
+  for (uint32_t i = 0; i < count; ++i) {
+    Cpu* other = CpuByIndex(i);
+    if (other != nullptr && other->queue.length() > longest) {
+      longest = other->queue.length();
+      found = other;
+    }
+  }
+  return found;
+}
+
 // True when some vCPU has more waiting than it will take itself.
 bool SomebodyNeedsHelp() {
   const uint32_t count = started_cpus.load(std::memory_order_relaxed);
@@ -515,7 +533,7 @@ bool TickNeedsWork() {
   const Deadline earliest = Timers().earliest();
   if (cpu.queue.length() != 0 || cpu.deferred != 0 || HostWatches().is_watching() ||
       cpu.current->attention.load(std::memory_order_relaxed) != 0 ||
-      (earliest != kForever && earliest <= MonotonicNow())) {
+      (earliest != kForever && earliest <= MonotonicNow()) || Overloaded(cpu) != nullptr) {
     return true;
   }
   ++cpu.useless_ticks;
@@ -527,6 +545,15 @@ void OnTick() {
   Cpu& cpu = ThisCpu();
   if (HostWatches().needs_keeper()) {
     HostWatches().Poll();
+  }
+  if (!AnybodyToWake()) {
+    Cpu* overloaded = Overloaded(cpu);
+    Thread* taken = overloaded != nullptr ? overloaded->queue.Pop() : nullptr;
+    if (taken != nullptr) {
+      ++cpu.steals;
+      cpu.queue.Push(*taken);
+      NoticeWaiting(cpu);
+    }
   }
   if (cpu.queue.length() == 0) {
     if (cpu.useless_ticks >= kUselessTicks) {

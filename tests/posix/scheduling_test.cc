@@ -8,11 +8,15 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <thread>
+#include <vector>
 
 namespace {
 
@@ -131,6 +135,50 @@ TEST(Process, HasNoAmbientCapabilities) {
   EXPECT_EQ(errno, EINVAL);
   EXPECT_EQ(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 10, 0, 0), -1);
   EXPECT_EQ(errno, EINVAL);
+}
+
+// Steps that the fastest of eight spinning threads takes while the slowest takes so many.
+uint64_t StepsOfTheFastest(uint64_t steps_of_slowest) {
+  constexpr size_t kSpinners = 8;
+  struct alignas(64) Counter {
+    std::atomic<uint64_t> steps{0};
+  };
+  std::array<Counter, kSpinners> counters;
+  std::atomic<bool> stop = false;
+  std::vector<std::thread> spinners;
+  for (Counter& counter : counters) {
+    spinners.emplace_back([&stop, &counter] {
+      while (!stop.load(std::memory_order_relaxed)) {
+        for (int i = 0; i < 100'000; ++i) {
+          asm volatile("");
+        }
+        counter.steps.fetch_add(1, std::memory_order_relaxed);
+      }
+    });
+  }
+  const auto by_steps = [](const Counter& a, const Counter& b) {
+    return a.steps.load() < b.steps.load();
+  };
+  while (std::ranges::min_element(counters, by_steps)->steps.load() < steps_of_slowest) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  const uint64_t fastest = std::ranges::max_element(counters, by_steps)->steps.load();
+  stop = true;
+  for (std::thread& spinner : spinners) {
+    spinner.join();
+  }
+  return fastest;
+}
+
+// No thread keeps a processor for itself while the others share what is left. The machine may have
+// other things to do, so one fair try will do.
+TEST(Scheduling, SpinningThreadsGetAlike) {
+  constexpr uint64_t kSteps = 1500;
+  uint64_t fastest = StepsOfTheFastest(kSteps);
+  for (int tries = 1; tries < 4 && fastest > 3 * kSteps; ++tries) {
+    fastest = StepsOfTheFastest(kSteps);
+  }
+  EXPECT_LE(fastest, 3 * kSteps);
 }
 
 // Dekker's handshake with a barrier on one side only: both may not see nothing of each other. Fails
