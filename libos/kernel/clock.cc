@@ -139,4 +139,9 @@ Deadline DeadlineAfter(uint64_t nanoseconds) {
   return __builtin_add_overflow(MonotonicNow(), nanoseconds, &deadline) ? kForever : deadline;
 }
 
+Deadline DeadlineAtWallTime(uint64_t nanoseconds) {
+  const uint64_t now = WallClockNow();
+  return DeadlineAfter(nanoseconds > now ? nanoseconds - now : 0);
+}
+
 }  // namespace nsgx::libos

@@ -25,6 +25,9 @@ uint64_t WallClockNow();
 // The deadline `nanoseconds` from now; kForever when that is beyond all time.
 Deadline DeadlineAfter(uint64_t nanoseconds);
 
+// The deadline at which wall time, as the host claims it, is that many nanoseconds.
+Deadline DeadlineAtWallTime(uint64_t nanoseconds);
+
 inline constexpr uint64_t kNanosecondsPerSecond = 1'000'000'000;
 
 }  // namespace nsgx::libos

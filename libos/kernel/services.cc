@@ -33,6 +33,8 @@ void RaiseOnProcess(int32_t signal) {
   static_cast<void>(SendToProcess(info).ok());
 }
 
+void ForbidRestart() { CurrentThread().cancel_interrupt = true; }
+
 void BlockSignalsUntilReturn(uint64_t mask) { SetBlockedSignalsForCall(SignalSet(mask)); }
 
 namespace about {

@@ -105,7 +105,8 @@ struct SignalInfo {
 static_assert(sizeof(SignalInfo) == 128);
 static_assert(offsetof(SignalInfo, sender) == 16);
 
-inline constexpr int32_t kSiUser = 0, kSiKernel = 0x80, kSiQueue = -1, kSiTimer = -2, kSiTkill = -6;
+inline constexpr int32_t kSiUser = 0, kSiKernel = 0x80, kSiQueue = -1, kSiTimer = -2, kSiMesgq = -3,
+                         kSiTkill = -6;
 inline constexpr int32_t kSegvMapErr = 1, kSegvAccErr = 2, kIllIllOpn = 2, kFpeIntDiv = 1,
                          kFpeIntOvf = 2, kFpeFltDiv = 3, kFpeFltOvf = 4, kFpeFltUnd = 5,
                          kFpeFltRes = 6, kFpeFltInv = 7, kBusAdrAln = 1, kBusAdrErr = 2,

@@ -14,6 +14,8 @@
 
 namespace nsgx::libos {
 
+struct LinuxIovec;  // libos/vfs/linux_abi.h
+
 // ---- threads: syscalls_thread.cc
 SysResult SysClone(uint64_t flags, uint64_t stack, UserOut<int32_t> parent_tid,
                    UserOut<int32_t> child_tid,
@@ -51,6 +53,8 @@ SysResult SysSchedGetPriorityMin(int32_t policy);
 SysResult SysSchedSetattr(int32_t tid, UserOut<std::byte> attributes, uint32_t flags);
 SysResult SysSchedGetattr(int32_t tid, UserOut<std::byte> attributes, uint32_t size,
                           uint32_t flags);
+SysResult SysIoprioSet(int32_t which, int32_t who, int32_t priority);
+SysResult SysIoprioGet(int32_t which, int32_t who);
 SysResult SysSchedRrGetInterval(int32_t tid, UserOut<KernelTimespec> interval);
 SysResult SysGetpriority(int32_t which, int32_t who);
 SysResult SysSetpriority(int32_t which, int32_t who, int32_t value);
@@ -143,6 +147,36 @@ SysResult SysPrlimit64(int32_t pid, uint32_t resource, UserIn<uint64_t> limit,
 SysResult SysUname(UserOut<std::byte> names);
 SysResult SysSysinfo(UserOut<std::byte> info);
 SysResult SysGetrandom(UserOut<std::byte> buffer, size_t size, uint32_t flags);
+
+// ---- message queues: syscalls_message_queue.cc. Sending and receiving: [restart]
+SysResult SysMqOpen(UserIn<char> name, uint32_t flags, uint32_t mode, UserIn<std::byte> attributes);
+SysResult SysMqUnlink(UserIn<char> name);
+SysResult SysMqTimedsend(int32_t fd, UserIn<std::byte> bytes, size_t size, uint32_t priority,
+                         UserIn<KernelTimespec> timeout);
+SysResult SysMqTimedreceive(int32_t fd, UserOut<std::byte> buffer, size_t size,
+                            UserOut<uint32_t> priority, UserIn<KernelTimespec> timeout);
+SysResult SysMqNotify(int32_t fd, UserIn<std::byte> request);
+SysResult SysMqGetsetattr(int32_t fd, UserIn<std::byte> fresh, UserOut<std::byte> old);
+
+// ---- on the one process: syscalls_self.cc
+SysResult SysWait4(int32_t pid, UserOut<int32_t> status, uint32_t options,
+                   UserOut<std::byte> usage);
+SysResult SysWaitid(int32_t type, int32_t id, UserOut<std::byte> info, uint32_t options,
+                    UserOut<std::byte> usage);
+SysResult SysProcessVmReadv(int32_t pid, UserIn<LinuxIovec> local, size_t local_count,
+                            UserIn<LinuxIovec> remote, size_t remote_count, uint64_t flags);
+SysResult SysProcessVmWritev(int32_t pid, UserIn<LinuxIovec> local, size_t local_count,
+                             UserIn<LinuxIovec> remote, size_t remote_count, uint64_t flags);
+SysResult SysKcmp(int32_t first, int32_t second, int32_t type, uint64_t first_index,
+                  uint64_t second_index);
+SysResult SysPersonality(uint32_t wanted);
+SysResult SysCapget(UserOut<std::byte> header, UserOut<std::byte> data);
+SysResult SysCapset(UserOut<std::byte> header, UserIn<std::byte> data);
+SysResult SysPidfdOpen(int32_t pid, uint32_t flags);
+SysResult SysPidfdSendSignal(int32_t fd, int32_t signal, UserIn<SignalInfo> info, uint32_t flags);
+SysResult SysPidfdGetfd(int32_t fd, int32_t target, uint32_t flags);
+SysResult SysProcessMadvise(int32_t fd, UserIn<LinuxIovec> segments, size_t count, int32_t advice,
+                            uint32_t flags);
 
 // ---- memory: syscalls_memory.cc
 SysResult SysMmap(uint64_t address, size_t size, int32_t protection, int32_t flags, int32_t fd,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "libos/kernel/clock.h"
+#include "libos/kernel/cpu.h"
 #include "libos/kernel/futex.h"
 #include "libos/kernel/futex_lock.h"
 #include "libos/kernel/futex_table.h"
@@ -24,17 +25,25 @@ Result<Deadline, Errno> AbsoluteDeadline(uint64_t timeout, bool wall_clock) {
     return kForever;
   }
   const uint64_t time = TRY(FromTimespec(TRY(Read(UserIn<KernelTimespec>(timeout)))));
-  if (!wall_clock) {
-    return time;
-  }
-  const uint64_t now = WallClockNow();
-  return DeadlineAfter(time > now ? time - now : 0);
+  return wall_clock ? DeadlineAtWallTime(time) : time;
 }
 
 Result<Deadline, Errno> RelativeDeadline(uint64_t timeout) {
   return timeout == 0
              ? Result<Deadline, Errno>(kForever)
              : DeadlineAfter(TRY(FromTimespec(TRY(Read(UserIn<KernelTimespec>(timeout))))));
+}
+
+// FUTEX_WAIT: with a timeout, which would begin anew, a signal ends it for good.
+SysResult Wait(uint64_t address, uint32_t value, uint32_t bitset, Deadline deadline) {
+  auto waited = FutexWait(address, value, bitset, deadline);
+  if (waited.ok()) {
+    return 0;
+  }
+  if (waited.error() == Errno::kEINTR && deadline != kForever) {
+    CurrentThread().cancel_interrupt = true;
+  }
+  return Error(waited.error());
 }
 
 // Linux wakes one at least, whatever is asked for.
@@ -85,11 +94,9 @@ SysResult SysFutex(uint64_t address, uint32_t operation, uint32_t value, uint64_
   TRY(CheckAddress(address));
   switch (command) {
     case kWait:
-      TRY(FutexWait(address, value, kFutexMatchAny, deadline));
-      return 0;
+      return Wait(address, value, kFutexMatchAny, deadline);
     case kWaitBitset:
-      TRY(FutexWait(address, value, third_value, deadline));
-      return 0;
+      return Wait(address, value, third_value, deadline);
     case kWake:
       return FutexWake(address, WakeCount(value));
     case kWakeBitset:

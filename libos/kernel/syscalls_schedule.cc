@@ -351,4 +351,63 @@ SysResult SysMembarrier(int32_t command, uint32_t flags, int32_t) {
   }
 }
 
+// ---- of input and output: kept as well
+
+namespace {
+
+enum : int32_t { kIoProcess = 1, kIoGroup = 2, kIoUser = 3 };
+constexpr int32_t kIoClassShift = 13;
+
+// The thread that is meant: the group and the user have the same process. EINVAL, ESRCH.
+Result<int32_t, Errno> IoTarget(int32_t which, int32_t who) {
+  switch (which) {
+    case kIoProcess:
+      return who;
+    case kIoGroup:
+      return who == 0 || who == kProcessId ? Result<int32_t, Errno>(kProcessId)
+                                           : Error(Errno::kESRCH);
+    case kIoUser:
+      return static_cast<uint32_t>(who) == process_credentials.real.user
+                 ? Result<int32_t, Errno>(kProcessId)
+                 : Error(Errno::kESRCH);
+    default:
+      return Error(Errno::kEINVAL);
+  }
+}
+
+// EINVAL: no such class or level. EPERM: real time is root's.
+Result<void, Errno> CheckIoPriority(int32_t priority) {
+  enum : int32_t { kNone = 0, kRealTimeClass = 1, kBestEffort = 2, kIdleClass = 3 };
+  constexpr int32_t kLevels = 8;  // what lies above are hints
+  switch (priority >> kIoClassShift) {
+    case kRealTimeClass:
+      return IsRoot() ? Result<void, Errno>() : Error(Errno::kEPERM);
+    case kBestEffort:
+    case kIdleClass:
+      return {};
+    case kNone:
+      return priority % kLevels == 0 ? Result<void, Errno>() : Error(Errno::kEINVAL);
+    default:
+      return Error(Errno::kEINVAL);
+  }
+}
+
+}  // namespace
+
+SysResult SysIoprioSet(int32_t which, int32_t who, int32_t priority) {
+  TRY(CheckIoPriority(priority));
+  const int32_t tid = TRY(IoTarget(which, who));
+  SchedulingWishes wishes =
+      TRY(tid < 0 ? Result<SchedulingWishes, Errno>(Error(Errno::kESRCH)) : WishesOf(tid));
+  wishes.io_priority = priority;
+  TRY(Wish(tid, wishes));
+  return 0;
+}
+
+SysResult SysIoprioGet(int32_t which, int32_t who) {
+  const int32_t tid = TRY(IoTarget(which, who));
+  return TRY(tid < 0 ? Result<SchedulingWishes, Errno>(Error(Errno::kESRCH)) : WishesOf(tid))
+      .io_priority;
+}
+
 }  // namespace nsgx::libos

@@ -34,6 +34,7 @@ static_assert(offsetof(ThreadHead, fs_base) == LIBOS_THREAD_FS_BASE);
 static_assert(offsetof(ThreadHead, attention) == LIBOS_THREAD_ATTENTION);
 
 inline constexpr uint32_t kAttentionSignal = 1;  // a signal may have to be delivered
+inline constexpr uint32_t kAttentionStep = 2;    // the program steps through itself: trap flag
 
 // What the program asked for; libos_syscall pushes it at the top of the kernel stack, so it lies
 // right below Thread.
@@ -81,6 +82,7 @@ struct SchedulingWishes {
   int32_t policy = 0;
   int32_t priority = 0;
   int32_t nice = 0;
+  int32_t io_priority = 0;
   bool reset_on_fork = false;
   uint64_t affinity[NSGX_MAX_VCPUS / 64] = {~uint64_t{0}, ~uint64_t{0}, ~uint64_t{0}, ~uint64_t{0}};
 };

@@ -712,19 +712,24 @@ Result<size_t, Errno> InternetSocket::GetFamilyOption(int32_t level, int32_t nam
   return StoreOption(*option, TRY(host::SocketGetOption(number_, option->option)), out);
 }
 
-SysResult InternetSocket::Control(File& file, uint32_t request, uint64_t argument) {
-  constexpr uint32_t kSIOCOUTQ = 0x5411;
-  if (request != kFIONREAD && request != kSIOCOUTQ) {
-    return Socket::Control(file, request, argument);
-  }
+Result<size_t, Errno> InternetSocket::QueuedBytes(host::SocketOption queue) {
   if (is_listening()) {
     return Error(Errno::kEINVAL);
   }
-  const uint64_t count =
-      TRY(host::SocketGetOption(number_, request == kFIONREAD ? host::SocketOption::kAvailable
-                                                              : host::SocketOption::kUnsent));
-  TRY(nsgx::libos::Write(UserOut<int32_t>(argument),
-                         static_cast<int32_t>(std::min<uint64_t>(count, INT32_MAX))));
+  return std::min<uint64_t>(TRY(host::SocketGetOption(number_, queue)), INT32_MAX);
+}
+
+Result<size_t, Errno> InternetSocket::ReadableBytes(File&) {
+  return QueuedBytes(host::SocketOption::kAvailable);
+}
+
+SysResult InternetSocket::Control(File& file, uint32_t request, uint64_t argument) {
+  constexpr uint32_t kSIOCOUTQ = 0x5411;
+  if (request != kSIOCOUTQ) {
+    return Socket::Control(file, request, argument);
+  }
+  const size_t unsent = TRY(QueuedBytes(host::SocketOption::kUnsent));
+  TRY(nsgx::libos::Write(UserOut<int32_t>(argument), static_cast<int32_t>(unsent)));
   return 0;
 }
 

@@ -54,6 +54,7 @@ class InternetSocket final : public Socket, private HostSocket {
 
   uint32_t Poll(File& file, Observer* observer) override;
   void Unobserve(File& file, Observer& observer) override;
+  Result<size_t, Errno> ReadableBytes(File& file) override;
   SysResult Control(File& file, uint32_t request, uint64_t argument) override;
   void Closed(File& file) override;
 
@@ -101,6 +102,8 @@ class InternetSocket final : public Socket, private HostSocket {
   // connect has succeeded, begun when `seen` events had come; false: there is no peer any more.
   void NoteConnected(bool is_connected, uint64_t seen);
   uint64_t events_seen();
+  // EINVAL: it listens.
+  Result<size_t, Errno> QueuedBytes(host::SocketOption queue);
   // Another thread that waits for the same may go on, too.
   void PassOn(const Direction& direction);
 

@@ -5,6 +5,7 @@
 #include "base/core/spinlock.h"
 #include "libos/kernel/errno.h"
 #include "libos/kernel/wait.h"
+#include "libos/vfs/kernel_services.h"
 
 namespace nsgx::libos {
 
@@ -18,6 +19,9 @@ inline Result<void, Errno> SleepUntil(WaitQueue& queue, SpinLock& lock, Deadline
   }
   switch (Block(queue, lock, deadline, true)) {
     case WakeReason::kSignal:
+      if (deadline != kForever) {
+        ForbidRestart();
+      }
       return Error(Errno::kEINTR);
     case WakeReason::kTimeout:
       return Error(Errno::kEAGAIN);

@@ -64,6 +64,14 @@ size_t ByteRing::Peek(IoBuffer& to, size_t offset, size_t most) const {
   return done;
 }
 
+void ByteRing::PutBack(std::span<const std::byte> bytes) {
+  begin_ = (begin_ + capacity_ - bytes.size()) % capacity_;
+  filled_ += bytes.size();
+  const size_t first = std::min(bytes.size(), capacity_ - begin_);
+  std::copy_n(bytes.data(), first, memory_ + begin_);
+  std::copy_n(bytes.data() + first, bytes.size() - first, memory_);
+}
+
 size_t ByteRing::Fill(IoBuffer& from, size_t most) {
   size_t done = 0;
   while (done < most && room() != 0 && from.remaining() != 0 && !from.faulted()) {

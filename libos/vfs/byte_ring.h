@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <utility>
 
 #include "libos/vfs/io_buffer.h"
@@ -37,6 +38,8 @@ class ByteRing {
   size_t Peek(IoBuffer& to, size_t offset, size_t most) const;
   // Puts in up to `most` bytes. Requires: Ensure.
   size_t Fill(IoBuffer& from, size_t most);
+  // Puts what was drained last back in front. Requires: it fits.
+  void PutBack(std::span<const std::byte> bytes);
 
  private:
   std::byte* memory_ = nullptr;

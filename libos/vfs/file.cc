@@ -115,6 +115,8 @@ uint32_t FileObject::Poll(File&, Observer*) {
   return kPOLLIN | kPOLLRDNORM | kPOLLOUT | kPOLLWRNORM;
 }
 void FileObject::Unobserve(File&, Observer&) {}
+Result<size_t, Errno> FileObject::ReadableBytes(File&) { return Error(Errno::kENOTTY); }
+
 SysResult FileObject::Control(File&, uint32_t, uint64_t) { return Error(Errno::kENOTTY); }
 Result<void, Errno> FileObject::Sync(File&) { return Error(Errno::kEINVAL); }
 Result<void, Errno> FileObject::ReadEntries(File&, DirectorySink&) {

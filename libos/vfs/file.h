@@ -45,9 +45,11 @@ struct IoRequest {
 // Objects that some system calls work on alone, for those calls to know them by.
 enum class ObjectKind : uint8_t {
   kOther,
-  kTimer,    // timerfd
-  kSignals,  // signalfd
-  kNotices,  // inotify
+  kTimer,     // timerfd
+  kSignals,   // signalfd
+  kNotices,   // inotify
+  kMessages,  // message queue
+  kProcess,   // pidfd
 };
 
 // What can be done with an open file. The defaults are those of an object that cannot do it. Calls
@@ -80,7 +82,9 @@ class FileObject {
   // The socket that this is, or null.
   virtual Socket* socket() { return nullptr; }
 
-  // ioctl. ENOTTY: not one that this object knows.
+  // FIONREAD: how much a read would find now. ENOTTY by default.
+  virtual Result<size_t, Errno> ReadableBytes(File& file);
+  // Every other ioctl. ENOTTY: not one that this object knows.
   virtual SysResult Control(File& file, uint32_t request, uint64_t argument);
   // fsync. EINVAL by default: nothing is stored.
   virtual Result<void, Errno> Sync(File& file);

@@ -2,8 +2,10 @@
 #include "libos/vfs/inode.h"
 
 #include "base/core/check.h"
+#include "libos/mm/kernel_heap.h"
 #include "libos/vfs/credentials.h"
 #include "libos/vfs/device.h"
+#include "libos/vfs/extended_attributes.h"
 #include "libos/vfs/file_lock.h"
 #include "libos/vfs/file_system.h"
 #include "libos/vfs/pipe.h"
@@ -26,6 +28,23 @@ Inode::Inode(FileSystem& file_system, uint64_t number, const NewNode& node)
 Inode::~Inode() {
   CHECK(mounted() == nullptr && watches.load(std::memory_order_relaxed) == nullptr);
   FileLocks::Destroy(*this);
+  Delete(extended_attributes());
+}
+
+Result<ExtendedAttributes*, Errno> Inode::EnsureExtendedAttributes() {
+  ExtendedAttributes* there = extended_attributes();
+  if (there != nullptr) {
+    return there;
+  }
+  auto fresh = New<ExtendedAttributes>();
+  if (!fresh.ok()) {
+    return Error(Errno::kENOSPC);
+  }
+  if (!extended_attributes_.compare_exchange_strong(there, fresh.value())) {
+    Delete(fresh.value());
+    return there;
+  }
+  return fresh.value();
 }
 
 FileStatus Inode::GetStatus() {

@@ -21,6 +21,7 @@
 
 namespace nsgx::libos {
 
+class ExtendedAttributes;
 class FileLocks;
 class FileSystem;
 class Inode;
@@ -172,6 +173,16 @@ class Inode : public FileObject {
   // ---- FIFOs
   virtual Pipe* pipe();
 
+  // ---- extended attributes
+  // Whether it can have some. False by default.
+  virtual bool keeps_extended_attributes() const { return false; }
+  // Null: it has none.
+  ExtendedAttributes* extended_attributes() const {
+    return extended_attributes_.load(std::memory_order_acquire);
+  }
+  // ENOSPC: no memory.
+  Result<ExtendedAttributes*, Errno> EnsureExtendedAttributes();
+
   // The root of what is mounted here, or null.
   FileSystem* mounted() const { return mounted_.load(std::memory_order_acquire); }
 
@@ -229,6 +240,7 @@ class Inode : public FileObject {
   const uint64_t special_device_;
   const FileTime birth_time_;
   std::atomic<FileSystem*> mounted_{nullptr};
+  std::atomic<ExtendedAttributes*> extended_attributes_{nullptr};
 };
 
 }  // namespace nsgx::libos

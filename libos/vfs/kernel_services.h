@@ -28,6 +28,10 @@ void RaiseOnProcess(int32_t signal);
 // then the old mask returns. For ppoll and its kin.
 void BlockSignalsUntilReturn(uint64_t mask);
 
+// The EINTR that the current system call is about to return is final, whatever SA_RESTART says: the
+// call has a timeout, which would begin anew.
+void ForbidRestart();
+
 // What /proc tells of the process and the enclave. Writers append; they may take locks of their own
 // and must not use files.
 namespace about {

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace nsgx::libos {
 
@@ -41,6 +42,24 @@ inline constexpr uint32_t kAT_SYMLINK_FOLLOW = 0x400;
 inline constexpr uint32_t kAT_NO_AUTOMOUNT = 0x800;
 inline constexpr uint32_t kAT_EMPTY_PATH = 0x1000;
 inline constexpr uint32_t kAT_STATX_SYNC_TYPE = 0x6000;
+
+// openat2
+inline constexpr uint64_t kRESOLVE_NO_XDEV = 1;
+inline constexpr uint64_t kRESOLVE_NO_MAGICLINKS = 2;
+inline constexpr uint64_t kRESOLVE_NO_SYMLINKS = 4;
+inline constexpr uint64_t kRESOLVE_BENEATH = 8;
+inline constexpr uint64_t kRESOLVE_IN_ROOT = 0x10;
+inline constexpr uint64_t kRESOLVE_CACHED = 0x20;
+
+struct LinuxOpenHow {
+  uint64_t flags;
+  uint64_t mode;
+  uint64_t resolve;
+};
+
+// Namespaces of extended attributes.
+inline constexpr std::string_view kUserAttributes = "user.";
+inline constexpr std::string_view kTrustedAttributes = "trusted.";
 
 inline constexpr uint32_t kRENAME_NOREPLACE = 1;
 inline constexpr uint32_t kRENAME_EXCHANGE = 2;

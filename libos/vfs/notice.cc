@@ -118,7 +118,7 @@ class Notifier final : public AnonymousInode {
   Result<size_t, Errno> Read(File& file, IoBuffer& to, const IoRequest& request) override;
   uint32_t Poll(File& file, Observer* observer) override;
   void Unobserve(File& file, Observer& observer) override;
-  SysResult Control(File& file, uint32_t request, uint64_t argument) override;
+  Result<size_t, Errno> ReadableBytes(File& file) override;
   void Closed(File& file) override;
 
   // Puts a notice behind those that wait to be read. Takes lock_.
@@ -221,17 +221,9 @@ void Notifier::Unobserve(File&, Observer& observer) {
   observers_.Remove(observer);
 }
 
-SysResult Notifier::Control(File&, uint32_t request, uint64_t argument) {
-  if (request != kFIONREAD) {
-    return Error(Errno::kENOTTY);
-  }
-  int32_t bytes;
-  {
-    SpinLockGuard guard(lock_);
-    bytes = static_cast<int32_t>(queued_bytes_ + (has_overflowed_ ? sizeof(NoticeHead) : 0));
-  }
-  TRY(nsgx::libos::Write(UserOut<int32_t>(argument), bytes));
-  return 0;
+Result<size_t, Errno> Notifier::ReadableBytes(File&) {
+  SpinLockGuard guard(lock_);
+  return queued_bytes_ + (has_overflowed_ ? sizeof(NoticeHead) : 0);
 }
 
 // ---- watches

@@ -21,8 +21,8 @@ Result<Ref<File>, Errno> NewFile(Ref<Inode> inode, uint32_t flags) {
 }
 
 Result<Ref<File>, Errno> OpenUnnamed(Ref<Inode> start, std::string_view path, uint32_t flags,
-                                     uint32_t mode) {
-  PathWalk walk;
+                                     uint32_t mode, uint64_t resolve) {
+  PathWalk walk(process_credentials.effective, resolve);
   const Ref<Inode> directory = TRY(walk.ToEnd(std::move(start), path, true));
   TRY(CheckMayChange(*directory, process_credentials.effective));
   Ref<Inode> inode =
@@ -30,8 +30,9 @@ Result<Ref<File>, Errno> OpenUnnamed(Ref<Inode> start, std::string_view path, ui
   return NewFile(std::move(inode), flags);
 }
 
-Result<Ref<File>, Errno> OpenAsPath(Ref<Inode> start, std::string_view path, uint32_t flags) {
-  PathWalk walk;
+Result<Ref<File>, Errno> OpenAsPath(Ref<Inode> start, std::string_view path, uint32_t flags,
+                                    uint64_t resolve) {
+  PathWalk walk(process_credentials.effective, resolve);
   Ref<Inode> inode = TRY(walk.ToEnd(std::move(start), path, (flags & kO_NOFOLLOW) == 0));
   if ((flags & kO_DIRECTORY) != 0 && !inode->is_directory()) {
     return Error(Errno::kENOTDIR);
@@ -127,22 +128,22 @@ NewNode NodeFor(const Inode& directory, uint32_t type, uint32_t mode) {
 }
 
 Result<Ref<File>, Errno> OpenPath(Ref<Inode> start, std::string_view path, uint32_t flags,
-                                  uint32_t mode) {
+                                  uint32_t mode, uint64_t resolve) {
   if ((flags & kO_PATH) != 0) {
-    return OpenAsPath(std::move(start), path, flags);
+    return OpenAsPath(std::move(start), path, flags, resolve);
   }
   if ((flags & kO_TMPFILE) == kO_TMPFILE) {
     if ((flags & kO_ACCMODE) == kO_RDONLY || (flags & kO_CREAT) != 0) {
       return Error(Errno::kEINVAL);
     }
-    return OpenUnnamed(std::move(start), path, flags, mode);
+    return OpenUnnamed(std::move(start), path, flags, mode, resolve);
   }
   const bool create = (flags & kO_CREAT) != 0;
   if (create && (flags & kO_DIRECTORY) != 0) {
     return Error(Errno::kEINVAL);
   }
 
-  PathWalk walk;
+  PathWalk walk(process_credentials.effective, resolve);
   TRY(walk.ToLast(std::move(start), path));
   Opened opened = {.inode = nullptr, .is_new = false};
   while (!opened.inode) {

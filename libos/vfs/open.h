@@ -13,9 +13,9 @@
 namespace nsgx::libos {
 
 // open(2) without the descriptor: the open file that `path`, from `start` on, `flags` and `mode`
-// ask for. May sleep (FIFO).
+// ask for. `resolve`: see PathWalk. May sleep (FIFO).
 Result<Ref<File>, Errno> OpenPath(Ref<Inode> start, std::string_view path, uint32_t flags,
-                                  uint32_t mode);
+                                  uint32_t mode, uint64_t resolve = 0);
 
 // What a new object in `directory` starts as: the process is its owner, umask is applied, a
 // set-group-id directory hands on its group.

@@ -62,10 +62,22 @@ PathWalk::~PathWalk() {
   }
 }
 
-Ref<Inode> PathWalk::ParentOf(Inode& directory) {
+Result<Ref<Inode>, Errno> PathWalk::Enter(Ref<Inode> next) {
+  next = Uncovered(std::move(next));
+  if ((resolve_ & kRESOLVE_NO_XDEV) != 0 && &next->file_system() != &directory_->file_system())
+      [[unlikely]] {
+    return Error(Errno::kEXDEV);
+  }
+  return next;
+}
+
+Result<Ref<Inode>, Errno> PathWalk::ParentOf(Inode& directory) {
   Ref<Inode> at = Ref<Inode>::Share(directory);
   while (true) {
     if (at.get() == root_.get()) {
+      if ((resolve_ & kRESOLVE_BENEATH) != 0) {
+        return Error(Errno::kEXDEV);
+      }
       return at;
     }
     FileSystem& file_system = at->file_system();
@@ -74,14 +86,17 @@ Ref<Inode> PathWalk::ParentOf(Inode& directory) {
     }
     at = Ref<Inode>::Share(*file_system.covered());
   }
-  return Uncovered(at->Parent());
+  return Enter(at->Parent());
 }
 
 Result<void, Errno> PathWalk::ToLast(Ref<Inode> start, std::string_view path) {
   if (path.empty()) {
     return Error(Errno::kENOENT);
   }
-  root_ = process_files.root();
+  if (path.starts_with('/') && (resolve_ & kRESOLVE_BENEATH) != 0) {
+    return Error(Errno::kEXDEV);
+  }
+  root_ = is_scoped() ? start.Clone() : process_files.root();
   directory_ = std::move(start);
   rest_ = path;
   return Advance();
@@ -129,10 +144,10 @@ Result<void, Errno> PathWalk::Advance() {
       continue;
     }
     if (kind == LastComponent::kDotDot) {
-      directory_ = ParentOf(*directory_);
+      directory_ = TRY(ParentOf(*directory_));
       continue;
     }
-    Ref<Inode> next = Uncovered(TRY(directory_->Lookup(name)));
+    Ref<Inode> next = TRY(Enter(TRY(directory_->Lookup(name))));
     if (next->is_symlink()) {
       TRY(EnterLink(std::move(next)));
     } else {
@@ -142,11 +157,18 @@ Result<void, Errno> PathWalk::Advance() {
 }
 
 Result<bool, Errno> PathWalk::EnterLink(Ref<Inode> link) {
-  if (++links_ > kMaxSymlinks) {
+  if (++links_ > kMaxSymlinks || (resolve_ & kRESOLVE_NO_SYMLINKS) != 0) {
     return Error(Errno::kELOOP);
   }
   Ref<Inode> direct = TRY(link->FollowDirectly());
   if (direct) {
+    if ((resolve_ & kRESOLVE_NO_MAGICLINKS) != 0) {
+      return Error(Errno::kELOOP);
+    }
+    if (is_scoped() || ((resolve_ & kRESOLVE_NO_XDEV) != 0 &&
+                        &direct->file_system() != &directory_->file_system())) {
+      return Error(Errno::kEXDEV);
+    }
     directory_ = std::move(direct);
     return true;
   }
@@ -158,6 +180,11 @@ Result<bool, Errno> PathWalk::EnterLink(Ref<Inode> link) {
     stack_[depth_++] = {.owner = rest_owner_.Release(), .text = rest_.data(), .size = rest_.size()};
   }
   if (target.starts_with('/')) {
+    if ((resolve_ & kRESOLVE_BENEATH) != 0 ||
+        ((resolve_ & kRESOLVE_NO_XDEV) != 0 &&
+         &root_->file_system() != &directory_->file_system())) {
+      return Error(Errno::kEXDEV);
+    }
     directory_ = root_.Clone();
   }
   rest_ = target;
@@ -168,7 +195,7 @@ Result<bool, Errno> PathWalk::EnterLink(Ref<Inode> link) {
 Result<Ref<Inode>, Errno> PathWalk::LookUpLast() {
   switch (last_) {
     case LastComponent::kName:
-      return Uncovered(TRY(directory_->Lookup(name_)));
+      return Enter(TRY(directory_->Lookup(name_)));
     case LastComponent::kDotDot:
       return ParentOf(*directory_);
     case LastComponent::kDot:

@@ -56,7 +56,11 @@ enum class LastComponent : uint8_t {
 // ENAMETOOLONG.
 class PathWalk {
  public:
-  explicit PathWalk(const Credentials& who = process_credentials.effective) : who_(who) {}
+  // `resolve`: kRESOLVE_* bits. EXDEV: the path leaves the start or the file system that it may not
+  // leave. With kRESOLVE_BENEATH or kRESOLVE_IN_ROOT the start is a directory even for an absolute
+  // path.
+  explicit PathWalk(const Credentials& who = process_credentials.effective, uint64_t resolve = 0)
+      : who_(who), resolve_(resolve) {}
   ~PathWalk();
   PathWalk(const PathWalk&) = delete;
   PathWalk& operator=(const PathWalk&) = delete;
@@ -95,9 +99,13 @@ class PathWalk {
   Result<void, Errno> Advance();
   // Sets off into the target of `link`. True: it led straight to `directory_`, there is no text.
   Result<bool, Errno> EnterLink(Ref<Inode> link);
-  Ref<Inode> ParentOf(Inode& directory);
+  Result<Ref<Inode>, Errno> ParentOf(Inode& directory);
+  // What is seen of `next`, a name in directory_ or the way up from it.
+  Result<Ref<Inode>, Errno> Enter(Ref<Inode> next);
+  bool is_scoped() const { return (resolve_ & (kRESOLVE_BENEATH | kRESOLVE_IN_ROOT)) != 0; }
 
   const Credentials& who_;
+  const uint64_t resolve_;
   Ref<Inode> root_;
   Ref<Inode> directory_;
   std::string_view rest_;

@@ -105,7 +105,7 @@ Result<size_t, Errno> Pipe::SetCapacity(size_t wanted) {
     return Error(Errno::kENOMEM);
   }
   SpinLockGuard guard(lock_);
-  if (ring_.filled() > capacity) {
+  if (ring_.filled() + held_ > capacity) {
     return Error(Errno::kEBUSY);
   }
   ring_.MoveTo(fresh);
@@ -114,10 +114,108 @@ Result<size_t, Errno> Pipe::SetCapacity(size_t wanted) {
   return capacity;
 }
 
+void Pipe::TellReaders() {
+  readers_waiting_.Wake(1);
+  observers_.Notify(kReadable);
+}
+
+void Pipe::TellWriters() {
+  writers_waiting_.Wake(1);
+  observers_.Notify(kWritable);
+}
+
+Result<size_t, Errno> Pipe::ReserveRoom(size_t wanted, bool wait) {
+  lock_.Lock();
+  while (true) {
+    Errno error = {};
+    if (readers_ == 0) {
+      error = Errno::kEPIPE;
+    } else if (!ring_.Ensure()) {
+      error = Errno::kENOMEM;
+    } else if (room() != 0) {
+      const size_t reserved = std::min(wanted, room());
+      held_ += reserved;
+      lock_.Unlock();
+      return reserved;
+    }
+    if (error != Errno{}) {
+      lock_.Unlock();
+      return Error(error);
+    }
+    TRY(SleepOnce(writers_waiting_, lock_, wait));
+    lock_.Lock();
+  }
+}
+
+void Pipe::PutIn(std::span<std::byte> bytes, size_t reserved) {
+  IoBuffer from = IoBuffer::ForKernel(bytes);
+  SpinLockGuard guard(lock_);
+  held_ -= reserved;
+  ring_.Fill(from, bytes.size());
+  if (!bytes.empty()) {
+    TellReaders();
+  }
+  if (room() != 0) {
+    TellWriters();
+  }
+}
+
+Result<void, Errno> Pipe::WaitForBytes(bool wait) {
+  lock_.Lock();
+  while (ring_.filled() == 0 && !has_ended()) {
+    TRY(SleepOnce(readers_waiting_, lock_, wait));
+    lock_.Lock();
+  }
+  // The wake-up was for who reads, which may be another.
+  if (ring_.filled() != 0) {
+    readers_waiting_.Wake(1);
+  }
+  lock_.Unlock();
+  return {};
+}
+
+Result<size_t, Errno> Pipe::TakeOut(std::span<std::byte> out, bool wait) {
+  lock_.Lock();
+  while (ring_.filled() == 0 && !has_ended()) {
+    TRY(SleepOnce(readers_waiting_, lock_, wait));
+    lock_.Lock();
+  }
+  IoBuffer to = IoBuffer::ForKernel(out);
+  const size_t done = ring_.Drain(to, out.size());
+  held_ += done;
+  taken_ += done;
+  lock_.Unlock();
+  return done;
+}
+
+void Pipe::GiveBack(std::span<const std::byte> rest, size_t taken) {
+  SpinLockGuard guard(lock_);
+  held_ -= taken;
+  taken_ -= taken;
+  ring_.PutBack(rest);
+  if (ring_.filled() != 0) {
+    TellReaders();
+  } else if (has_ended()) {
+    readers_waiting_.WakeAll();
+  }
+  if (room() != 0) {
+    TellWriters();
+  }
+}
+
+Result<size_t, Errno> Pipe::Look(std::span<std::byte> out) {
+  SpinLockGuard guard(lock_);
+  if (ring_.filled() == 0 && !has_ended()) {
+    return Error(Errno::kEAGAIN);
+  }
+  IoBuffer to = IoBuffer::ForKernel(out);
+  return ring_.Peek(to, 0, out.size());
+}
+
 Result<size_t, Errno> Pipe::Read(File&, IoBuffer& to, const IoRequest& request) {
   lock_.Lock();
   while (ring_.filled() == 0) {
-    if (writers_ == 0) {
+    if (has_ended()) {
       lock_.Unlock();
       return size_t{0};
     }
@@ -156,15 +254,15 @@ Result<size_t, Errno> Pipe::Write(File&, IoBuffer& from, const IoRequest& reques
       lock_.Unlock();
       return Error(Errno::kENOMEM);
     }
-    if (ring_.room() >= (done == 0 ? least : 1)) {
-      const size_t moved = ring_.Fill(from, from.remaining());
+    if (room() >= (done == 0 ? least : 1)) {
+      const size_t moved = ring_.Fill(from, std::min(from.remaining(), room()));
       done += moved;
       if (moved != 0) {
         readers_waiting_.Wake(1);
         observers_.Notify(kReadable);
       }
       if (from.remaining() == 0 || from.faulted()) {
-        if (ring_.room() != 0) {
+        if (room() != 0) {
           writers_waiting_.Wake(1);
         }
         lock_.Unlock();
@@ -199,7 +297,7 @@ uint32_t Pipe::Poll(File& file, Observer* observer) {
     }
   }
   if (file.may_write()) {
-    if (ring_.room() >= kPIPE_BUF) {
+    if (room() >= kPIPE_BUF) {
       events |= kWritable;
     }
     if (readers_ == 0) {
@@ -214,17 +312,9 @@ void Pipe::Unobserve(File&, Observer& observer) {
   observers_.Remove(observer);
 }
 
-SysResult Pipe::Control(File&, uint32_t request, uint64_t argument) {
-  if (request != kFIONREAD) {
-    return Error(Errno::kENOTTY);
-  }
-  int32_t filled;
-  {
-    SpinLockGuard guard(lock_);
-    filled = static_cast<int32_t>(ring_.filled());
-  }
-  TRY(nsgx::libos::Write(UserOut<int32_t>(argument), filled));
-  return 0;
+Result<size_t, Errno> Pipe::ReadableBytes(File&) {
+  SpinLockGuard guard(lock_);
+  return ring_.filled();
 }
 
 void Pipe::Closed(File& file) {
@@ -246,7 +336,7 @@ void Pipe::Closed(File& file) {
     readers_waiting_.WakeAll();
     observers_.Notify(kPOLLHUP);
   }
-  if (readers_ == 0 && writers_ == 0) {
+  if (readers_ == 0 && writers_ == 0 && held_ == 0) {
     // What nobody has read is gone. A FIFO may live on.
     unread.Swap(ring_);
   }

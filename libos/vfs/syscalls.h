@@ -31,7 +31,9 @@ SysResult SysIoctl(int32_t fd, uint32_t request, uint64_t argument);
 // ---- opening: syscalls_open.cc
 SysResult SysOpen(UserIn<char> path, uint32_t flags, uint32_t mode);  // [restart], for FIFOs
 SysResult SysOpenat(int32_t directory, UserIn<char> path, uint32_t flags,
-                    uint32_t mode);                    // [restart]
+                    uint32_t mode);  // [restart]
+SysResult SysOpenat2(int32_t directory, UserIn<char> path, UserIn<std::byte> how,
+                     size_t size);                     // [restart]
 SysResult SysCreat(UserIn<char> path, uint32_t mode);  // [restart]
 SysResult SysPipe(UserOut<int32_t> fds);
 SysResult SysPipe2(UserOut<int32_t> fds, uint32_t flags);
@@ -67,6 +69,12 @@ SysResult SysFdatasync(int32_t fd);
 SysResult SysSyncFileRange(int32_t fd, int64_t offset, int64_t size, uint32_t flags);
 SysResult SysSync();
 SysResult SysSyncfs(int32_t fd);
+
+// ---- pipes without copies on Linux: syscalls_splice.cc. All [restart].
+SysResult SysSplice(int32_t in, UserOut<int64_t> in_offset, int32_t out,
+                    UserOut<int64_t> out_offset, size_t size, uint32_t flags);
+SysResult SysTee(int32_t in, int32_t out, size_t size, uint32_t flags);
+SysResult SysVmsplice(int32_t fd, UserIn<LinuxIovec> segments, size_t count, uint32_t flags);
 
 // ---- names: syscalls_name.cc
 SysResult SysMkdir(UserIn<char> path, uint32_t mode);
@@ -123,6 +131,23 @@ SysResult SysFutimesat(int32_t directory, UserIn<char> path, UserIn<LinuxTimeval
 SysResult SysUtimensat(int32_t directory, UserIn<char> path, UserIn<LinuxTimespec> times,
                        uint32_t flags);
 SysResult SysUmask(uint32_t mask);
+
+// ---- extended attributes: syscalls_extended_attribute.cc
+SysResult SysSetxattr(UserIn<char> path, UserIn<char> name, UserIn<std::byte> value, size_t size,
+                      uint32_t flags);
+SysResult SysLsetxattr(UserIn<char> path, UserIn<char> name, UserIn<std::byte> value, size_t size,
+                       uint32_t flags);
+SysResult SysFsetxattr(int32_t fd, UserIn<char> name, UserIn<std::byte> value, size_t size,
+                       uint32_t flags);
+SysResult SysGetxattr(UserIn<char> path, UserIn<char> name, UserOut<std::byte> value, size_t size);
+SysResult SysLgetxattr(UserIn<char> path, UserIn<char> name, UserOut<std::byte> value, size_t size);
+SysResult SysFgetxattr(int32_t fd, UserIn<char> name, UserOut<std::byte> value, size_t size);
+SysResult SysListxattr(UserIn<char> path, UserOut<std::byte> list, size_t size);
+SysResult SysLlistxattr(UserIn<char> path, UserOut<std::byte> list, size_t size);
+SysResult SysFlistxattr(int32_t fd, UserOut<std::byte> list, size_t size);
+SysResult SysRemovexattr(UserIn<char> path, UserIn<char> name);
+SysResult SysLremovexattr(UserIn<char> path, UserIn<char> name);
+SysResult SysFremovexattr(int32_t fd, UserIn<char> name);
 
 // ---- watching: syscalls_notice.cc
 SysResult SysInotifyInit();

@@ -276,6 +276,11 @@ SysResult SysIoctl(int32_t fd, uint32_t request, uint64_t argument) {
       file->ChangeFlags(kO_NONBLOCK, on != 0 ? kO_NONBLOCK : 0);
       return 0;
     }
+    case kFIONREAD: {
+      const size_t bytes = TRY(file->object().ReadableBytes(*file));
+      TRY(Write(UserOut<int32_t>(argument), static_cast<int32_t>(bytes)));
+      return 0;
+    }
     default:
       return file->object().Control(*file, request, argument);
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <utility>
 
+#include "base/core/addr.h"
 #include "libos/vfs/eventfd.h"
 #include "libos/vfs/memory_file.h"
 #include "libos/vfs/open.h"
@@ -16,26 +17,76 @@ SysResult AddDescriptor(Ref<File> file, bool close_on_exec) {
   return int64_t{TRY(process_files.descriptors.Add(std::move(file), 0, close_on_exec))};
 }
 
-}  // namespace
-
-SysResult SysOpenat(int32_t directory, UserIn<char> path, uint32_t flags, uint32_t mode) {
+SysResult OpenAt(int32_t directory, UserIn<char> path, uint32_t flags, uint32_t mode,
+                 uint64_t resolve) {
   PathString text;
   TRY(text.Load(path));
   // No file is made when there is no number for it.
   DescriptorTable& descriptors = process_files.descriptors;
   const int32_t fd = TRY(descriptors.Reserve(0, (flags & kO_CLOEXEC) != 0));
-  auto start = StartDirectory(directory, text.view());
+  // What stays below a directory starts there, however the path begins.
+  const bool is_scoped = (resolve & (kRESOLVE_BENEATH | kRESOLVE_IN_ROOT)) != 0;
+  auto start = StartDirectory(directory, is_scoped ? "." : text.view());
   if (!start.ok()) {
     descriptors.CancelReservation(fd);
     return Error(start.error());
   }
-  auto file = OpenPath(std::move(start).value(), text.view(), flags, mode);
+  auto file = OpenPath(std::move(start).value(), text.view(), flags, mode, resolve);
   if (!file.ok()) {
     descriptors.CancelReservation(fd);
     return Error(file.error());
   }
   descriptors.Install(fd, std::move(file).value());
   return int64_t{fd};
+}
+
+// What openat passes over, openat2 refuses. EINVAL; EAGAIN: would make something.
+Result<void, Errno> CheckHow(const LinuxOpenHow& how) {
+  constexpr uint64_t kFlags = kO_ACCMODE | kO_CREAT | kO_EXCL | kO_NOCTTY | kO_TRUNC | kO_APPEND |
+                              kO_NONBLOCK | kO_SYNC | kO_ASYNC | kO_DIRECT | kO_LARGEFILE |
+                              kO_DIRECTORY | kO_NOFOLLOW | kO_NOATIME | kO_CLOEXEC | kO_PATH |
+                              kO_TMPFILE;
+  constexpr uint64_t kPathFlags = kO_PATH | kO_DIRECTORY | kO_NOFOLLOW | kO_CLOEXEC;
+  constexpr uint64_t kResolve = kRESOLVE_NO_XDEV | kRESOLVE_NO_MAGICLINKS | kRESOLVE_NO_SYMLINKS |
+                                kRESOLVE_BENEATH | kRESOLVE_IN_ROOT | kRESOLVE_CACHED;
+  constexpr uint64_t kScopes = kRESOLVE_BENEATH | kRESOLVE_IN_ROOT;
+  constexpr uint64_t kUnnamed = kO_TMPFILE & ~kO_DIRECTORY;
+  const bool makes = (how.flags & (kO_CREAT | kUnnamed)) != 0;
+  if ((how.flags & ~kFlags) != 0 || (how.resolve & ~kResolve) != 0 ||
+      (how.resolve & kScopes) == kScopes ||
+      (how.mode & ~uint64_t{makes ? kPermissionBits : 0}) != 0 ||
+      ((how.flags & kO_PATH) != 0 && (how.flags & ~kPathFlags) != 0)) {
+    return Error(Errno::kEINVAL);
+  }
+  if ((how.resolve & kRESOLVE_CACHED) != 0 && (makes || (how.flags & kO_TRUNC) != 0)) {
+    return Error(Errno::kEAGAIN);
+  }
+  return {};
+}
+
+}  // namespace
+
+SysResult SysOpenat(int32_t directory, UserIn<char> path, uint32_t flags, uint32_t mode) {
+  return OpenAt(directory, path, flags, mode, 0);
+}
+
+SysResult SysOpenat2(int32_t directory, UserIn<char> path, UserIn<std::byte> how, size_t size) {
+  if (size < sizeof(LinuxOpenHow)) {
+    return Error(Errno::kEINVAL);
+  }
+  if (size > kPageSize) {
+    return Error(Errno::kE2BIG);
+  }
+  // What a later Linux has added must not be asked for.
+  for (size_t at = sizeof(LinuxOpenHow); at < size; ++at) {
+    if (TRY(Read(how, at)) != std::byte{0}) {
+      return Error(Errno::kE2BIG);
+    }
+  }
+  const LinuxOpenHow wanted = TRY(Read(UserIn<LinuxOpenHow>(how.address())));
+  TRY(CheckHow(wanted));
+  return OpenAt(directory, path, static_cast<uint32_t>(wanted.flags),
+                static_cast<uint32_t>(wanted.mode), wanted.resolve);
 }
 
 SysResult SysOpen(UserIn<char> path, uint32_t flags, uint32_t mode) {

@@ -335,6 +335,10 @@ Result<Ref<File>, Errno> OpenStream(host::Stream stream) {
 
 }  // namespace
 
+Result<size_t, Errno> ConsoleObject::ReadableBytes(File& file) {
+  return file.may_read() ? input_.Available() : 0;
+}
+
 SysResult ConsoleObject::Control(File& file, uint32_t request, uint64_t argument) {
   const host::Stream stream = file.may_write() ? output_.stream() : host::Stream::kIn;
   switch (request) {
@@ -350,11 +354,6 @@ SysResult ConsoleObject::Control(File& file, uint32_t request, uint64_t argument
       // The host's terminal may differ.
       TRY(nsgx::libos::Write(UserOut<LinuxTermios>(argument), kCookedTerminal));
       return 0;
-    case kFIONREAD: {
-      const size_t available = file.may_read() ? input_.Available() : 0;
-      TRY(nsgx::libos::Write(UserOut<int32_t>(argument), static_cast<int32_t>(available)));
-      return 0;
-    }
     default:
       return Error(Errno::kENOTTY);
   }

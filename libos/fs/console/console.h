@@ -111,6 +111,7 @@ class ConsoleObject final : public FileObject {
   uint32_t Poll(File& file, Observer* observer) override;
   void Unobserve(File& file, Observer& observer) override;
   bool is_pollable() const override { return true; }
+  Result<size_t, Errno> ReadableBytes(File& file) override;
   SysResult Control(File& file, uint32_t request, uint64_t argument) override;
 
  private:

@@ -71,6 +71,7 @@ class TerminalSide final : public FileObject {
   uint32_t Poll(File& file, Observer* observer) override;
   void Unobserve(File& file, Observer& observer) override;
   bool is_pollable() const override { return true; }
+  Result<size_t, Errno> ReadableBytes(File& file) override;
   SysResult Control(File& file, uint32_t request, uint64_t argument) override;
   void Closed(File& file) override;
 
@@ -105,6 +106,7 @@ class TerminalPair final : public Device, private LineEditor::Echo {
   uint32_t PollMaster(Observer* observer);
   uint32_t PollSlave(Observer* observer);
   void Unobserve(Observer& observer, bool is_master);
+  size_t ReadableBytes(bool is_master);
   SysResult Control(uint32_t request, uint64_t argument, bool is_master);
   void CloseMaster();
   void CloseSlave();
@@ -504,6 +506,11 @@ void TerminalPair::SetSize(const LinuxWinsize& size) {
   }
 }
 
+size_t TerminalPair::ReadableBytes(bool is_master) {
+  SpinLockGuard guard(lock_);
+  return is_master ? output_filled_ : editor_.Available();
+}
+
 SysResult TerminalPair::Control(uint32_t request, uint64_t argument, bool is_master) {
   if (!is_master) {
     SpinLockGuard guard(lock_);
@@ -543,10 +550,6 @@ SysResult TerminalPair::Control(uint32_t request, uint64_t argument, bool is_mas
     case kTIOCSWINSZ:
       SetSize(TRY(nsgx::libos::Read(UserIn<LinuxWinsize>(argument))));
       return 0;
-    case kFIONREAD: {
-      SpinLockGuard guard(lock_);
-      return tell(static_cast<int32_t>(is_master ? output_filled_ : editor_.Available()));
-    }
     case kTIOCOUTQ: {
       SpinLockGuard guard(lock_);
       return tell(static_cast<int32_t>(is_master ? 0 : output_filled_));
@@ -651,6 +654,8 @@ uint32_t TerminalSide::Poll(File&, Observer* observer) {
 }
 
 void TerminalSide::Unobserve(File&, Observer& observer) { pair_.Unobserve(observer, is_master_); }
+
+Result<size_t, Errno> TerminalSide::ReadableBytes(File&) { return pair_.ReadableBytes(is_master_); }
 
 SysResult TerminalSide::Control(File&, uint32_t request, uint64_t argument) {
   return pair_.Control(request, argument, is_master_);

@@ -542,17 +542,9 @@ Result<int64_t, Errno> RamFile::Seek(File& file, int64_t offset, uint32_t whence
   return target;
 }
 
-SysResult RamFile::Control(File& file, uint32_t request, uint64_t argument) {
-  if (request != kFIONREAD) {
-    return Error(Errno::kENOTTY);
-  }
-  int32_t left;
-  {
-    SpinLockGuard guard(lock_);
-    left = file.position >= size_ ? 0 : static_cast<int32_t>(size_ - file.position);
-  }
-  TRY(nsgx::libos::Write(UserOut<int32_t>(argument), left));
-  return 0;
+Result<size_t, Errno> RamFile::ReadableBytes(File& file) {
+  SpinLockGuard guard(lock_);
+  return file.position >= size_ ? 0 : size_ - file.position;
 }
 
 MappedFile* RamFile::Mapping(File& file) {

@@ -46,6 +46,7 @@ class RamInode : public Inode {
   RamFs& ramfs() const { return ramfs_; }
 
   Result<void, Errno> GetPlace(PlaceInParent& out) override;
+  bool keeps_extended_attributes() const override { return true; }
 
  protected:
   RamInode(RamFs& file_system, uint64_t number, const NewNode& node);

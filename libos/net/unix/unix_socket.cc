@@ -488,19 +488,19 @@ Result<size_t, Errno> UnixSocket::GetFamilyOption(int32_t level, int32_t option,
   return Error(Errno::kENOPROTOOPT);
 }
 
-SysResult UnixSocket::Control(File&, uint32_t request, uint64_t argument) {
-  size_t bytes = 0;
-  if (request == kFIONREAD) {
-    if (is_listening()) {
-      return Error(Errno::kEINVAL);
-    }
-    bytes = incoming_->Available();
-  } else if (request == kSIOCOUTQ) {
-    const Ref<UnixQueue> outgoing = Outgoing();
-    bytes = outgoing ? outgoing->Available() : 0;
-  } else {
-    return Error(Errno::kENOTTY);
+Result<size_t, Errno> UnixSocket::ReadableBytes(File&) {
+  if (is_listening()) {
+    return Error(Errno::kEINVAL);
   }
+  return incoming_->Available();
+}
+
+SysResult UnixSocket::Control(File& file, uint32_t request, uint64_t argument) {
+  if (request != kSIOCOUTQ) {
+    return Socket::Control(file, request, argument);
+  }
+  const Ref<UnixQueue> outgoing = Outgoing();
+  const size_t bytes = outgoing ? outgoing->Available() : 0;
   TRY(nsgx::libos::Write(UserOut<int32_t>(argument), static_cast<int32_t>(bytes)));
   return 0;
 }

@@ -65,6 +65,7 @@ class UnixSocket final : public Socket,
 
   uint32_t Poll(File& file, Observer* observer) override;
   void Unobserve(File& file, Observer& observer) override;
+  Result<size_t, Errno> ReadableBytes(File& file) override;
   SysResult Control(File& file, uint32_t request, uint64_t argument) override;
   void Closed(File& file) override;
 

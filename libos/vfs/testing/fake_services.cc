@@ -44,6 +44,9 @@ void RaiseOnCurrentThread(int32_t signal) {
 
 void RaiseOnProcess(int32_t signal) { RaiseOnCurrentThread(signal); }
 
+// Nobody makes calls again here.
+void ForbidRestart() {}
+
 void BlockSignalsUntilReturn(uint64_t mask) { signal_mask = {.was_set = true, .mask = mask}; }
 
 namespace about {
