@@ -17,6 +17,7 @@ namespace {
 constexpr uint64_t kResumeProgram = 0;
 constexpr uint64_t kResumeLibrary = 1;
 
+constexpr uint64_t kTrapFlag = 0x100;
 constexpr uint64_t kErrorWrite = 2, kErrorFetch = 16;  // of a page fault
 
 Access AccessOf(uint64_t error_code) {
@@ -45,6 +46,12 @@ nsgx_frame* CopyToKernelStack(const nsgx_frame& frame) {
 // A fault at an instruction of the library OS's own: its access to memory that the program named,
 // or its end.
 uint64_t TakeOwnFault(nsgx_frame& frame, uint64_t cause) {
+  if (cause == NSGX_CAUSE_DEBUG && (frame.rflags & kTrapFlag) != 0) {
+    // The program steps through itself, and a call is one step to it, as on Linux.
+    frame.rflags &= ~kTrapFlag;
+    CurrentThread().attention.fetch_or(kAttentionStep);
+    return kResumeLibrary;
+  }
   if (cause == NSGX_CAUSE_PAGE_FAULT &&
       ResolveFault(frame.address, AccessOf(frame.error_code)) == FaultResult::kResolved) {
     return kResumeLibrary;
@@ -161,6 +168,10 @@ void DeliverAll(nsgx_frame& frame, CameBy came_by, const SyscallRecord* record) 
     }
     if (self.attention.load() == 0) {
       return;
+    }
+    if ((self.attention.fetch_and(~kAttentionStep) & kAttentionStep) != 0) {
+      frame.rflags |= kTrapFlag;
+      continue;
     }
     DeliverSignals(frame, came_by, record);
     record = nullptr;
