@@ -159,19 +159,28 @@ int64_t HostServer::Wait(uint32_t slot, std::span<const std::byte> records,
                          std::span<std::byte> out, uint64_t deadline) {
   std::array<pollfd, ParkingPlace::kMaxStreams> fds;
   size_t count = 0;
-  for (; count < records.size() / sizeof(shim::WaitRecord); ++count) {
+  bool wants_signals = false;
+  for (; !records.empty(); records = records.subspan(sizeof(shim::WaitRecord))) {
     shim::WaitRecord record;
-    std::memcpy(&record, &records[count * sizeof record], sizeof record);
+    std::memcpy(&record, records.data(), sizeof record);
+    if (record.source == shim::kSignalSource) {
+      wants_signals = true;
+      continue;
+    }
     // A stream that does not exist is never ready, as poll() has it for negative descriptors.
-    fds[count] = {.fd = record.source < kStreamCount ? static_cast<int>(record.source) : -1,
-                  .events = static_cast<short>(record.events & (POLLIN | POLLOUT)),
-                  .revents = 0};
+    fds[count++] = {.fd = record.source < kStreamCount ? static_cast<int>(record.source) : -1,
+                    .events = static_cast<short>(record.events & (POLLIN | POLLOUT)),
+                    .revents = 0};
   }
   std::array<shim::WaitRecord, 256> ready;
   const std::span<shim::WaitRecord> room =
       std::span(ready).first(std::min(ready.size(), out.size() / sizeof(shim::WaitRecord)));
   size_t filled = 0;
-  const uint64_t nanoseconds = NanosecondsUntil(deadline);
+  uint64_t nanoseconds = NanosecondsUntil(deadline);
+  if (wants_signals && !room.empty() && signals_.load() != 0) {
+    room[filled++] = {.source = shim::kSignalSource, .events = signals_.exchange(0)};
+    nanoseconds = 0;
+  }
   const int event_descriptor = sockets_.event_descriptor();
   const bool only_sockets = count == 0 && event_descriptor >= 0;
   const int waker = only_sockets && nanoseconds != 0 ? sockets_.BeginSleep() : -1;
@@ -181,7 +190,7 @@ int64_t HostServer::Wait(uint32_t slot, std::span<const std::byte> records,
                           [&](uint64_t most) { filled = sockets_.TakeEvents(room, most); });
     sockets_.EndSleep();
   } else if (count == 0 && nanoseconds == 0) {
-    filled = sockets_.TakeEvents(room, 0);
+    filled += sockets_.TakeEvents(room.subspan(filled), 0);
   } else {
     fds[count] = {.fd = event_descriptor, .events = POLLIN, .revents = 0};
     places_[slot].SleepOrReady(std::span(fds.data(), count + 1), nanoseconds);
@@ -229,6 +238,14 @@ void HostServer::Idle(uint32_t slot, uint64_t deadline) {
 void HostServer::Wake(uint64_t slot) {
   if (slot < places_.size()) {
     places_[static_cast<size_t>(slot)].Wake();
+  }
+}
+
+void HostServer::Signal(int number) {
+  signals_.fetch_or(uint32_t{1} << (number - 1));
+  // Whoever waits next tells; the others wake for nothing, and who wakes now waits again.
+  for (ParkingPlace& place : places_) {
+    place.Wake();
   }
 }
 

@@ -45,6 +45,9 @@ class HostServer {
   void Idle(uint32_t slot, uint64_t deadline);
   void Wake(uint64_t slot);
 
+  // A signal of shim::kOutsideSignals, for an enclave that takes them: kept until it asks.
+  void Signal(int number);
+
   // How often each host call was made, by number; one more for numbers that do not exist.
   std::vector<uint64_t> counts() const;
 
@@ -63,6 +66,7 @@ class HostServer {
   HostFiles& files_;
   const Streams streams_;
   Sockets sockets_;
+  std::atomic<uint32_t> signals_ = 0;  // that have come from outside
   std::vector<ParkingPlace> places_;
   std::unique_ptr<std::atomic<uint64_t>[]> counts_;
 };

@@ -32,6 +32,7 @@
 #include "enclave-loader/run/load.h"
 #include "enclave-loader/run/mounts.h"
 #include "enclave-loader/run/options.h"
+#include "enclave-loader/run/outside_signals.h"
 #include "enclave-loader/run/stats.h"
 #include "enclave-loader/run/vcpus.h"
 #include "enclave-loader/symbols/debug_file.h"
@@ -193,6 +194,7 @@ class Run final : private EndListener {
 
     run_start_ = start;
     vcpus_.emplace(*device_, static_cast<EndListener&>(*this), files_, options_.hostile, vcpus);
+    WatchOutsideSignals(*vcpus_, config.value().attributes());
     vcpus_->Run();
   }
 

@@ -5,6 +5,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "vmpl-switch/abi/gate.h"
+
 namespace nsgx::loader {
 
 Vcpus::Vcpus(Device& device, EndListener& listener, HostFiles& files, const HostileOptions& hostile,
@@ -56,15 +58,27 @@ void Vcpus::RunSlot(uint32_t slot) {
       case ExitReason::kException:
       case ExitReason::kRefused:
       case ExitReason::kLost:
-        if (!ended_.exchange(true)) {
-          listener_.OnEnd(exit);
-        }
-        // Another thread ends the process at this moment.
-        while (true) {
-          pause();
-        }
+        End(exit);
     }
   }
+}
+
+void Vcpus::End(const Exit& exit) {
+  if (!ended_.exchange(true)) {
+    listener_.OnEnd(exit);
+  }
+  // Another thread ends the process at this moment.
+  while (true) {
+    pause();
+  }
+}
+
+void Vcpus::EndBySignal(int number) {
+  Exit exit = {};
+  exit.reason = ExitReason::kDone;
+  exit.arguments[0] = NSGX_DONE_SIGNAL;
+  exit.arguments[1] = static_cast<uint64_t>(number);
+  End(exit);
 }
 
 void* Vcpus::SlotThread(void* argument) {

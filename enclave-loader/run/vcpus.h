@@ -36,6 +36,11 @@ class Vcpus final : private HostServerOwner {
   // for them.
   [[noreturn]] void Run();
 
+  // A signal from outside, for an enclave that takes it.
+  void Signal(int number) { server_.Signal(number); }
+  // Ends the enclave, wherever it is, as a signal ends a program.
+  [[noreturn]] void EndBySignal(int number);
+
   const HostServer& server() const { return server_; }
   // Null when the host is honest.
   const HostileHost* hostile() const { return hostile_.has_value() ? &*hostile_ : nullptr; }
@@ -45,6 +50,7 @@ class Vcpus final : private HostServerOwner {
   void Log(uint32_t level, std::string_view line) override;
   [[noreturn]] void RunSlot(uint32_t slot);
   static void* SlotThread(void* argument);
+  [[noreturn]] void End(const Exit& exit);
 
   struct Slot {
     Vcpus* owner = nullptr;

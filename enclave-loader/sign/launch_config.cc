@@ -107,7 +107,9 @@ constexpr Key kKeys[] = {
     {.table = "",
      .name = "host_sigterm",
      .form = "BOOLEAN, default false",
-     .help = "Lets the host send the program SIGTERM.",
+     .help =
+         "Lets the host send the program SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1 and SIGUSR2. "
+         "Without it, such a signal to nsgx-run ends the enclave.",
      .flag = &LaunchConfig::host_sigterm},
     {.table = "",
      .name = "mounts",

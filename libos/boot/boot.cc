@@ -18,6 +18,7 @@
 #include "libos/kernel/cpu.h"
 #include "libos/kernel/entry.h"
 #include "libos/kernel/gate.h"
+#include "libos/kernel/host_watch_list.h"
 #include "libos/kernel/panic.h"
 #include "libos/kernel/process.h"
 #include "libos/kernel/random.h"
@@ -220,6 +221,9 @@ void libos_boot(nsgx_slot* slot) {
   auto config = ParseConfig(SpanAt<std::byte>(boot.config, boot.config_size));
   if (!config.ok()) {
     Panic("the configuration is malformed");
+  }
+  if ((config.value().attributes() & NSGX_ATTRIBUTE_HOST_SIGTERM) != 0) {
+    HostWatches().AllowSignals();
   }
   const LaunchStrings strings(config.value(), SpanAt<char>(boot.args, boot.args_size));
   libos_fill_syscall_table(strings.WantsTrace());

@@ -32,20 +32,25 @@ Result<size_t, Errno> StreamRead(Stream stream, std::span<std::byte> out);
 Result<size_t, Errno> StreamWrite(Stream stream, std::span<const std::byte> data);
 Result<StreamInfo, Errno> StreamQuery(Stream stream);
 
-// Waits until one of the watched streams is ready, something new is known about any socket, this
-// vCPU is woken (WakeVcpu), or the deadline passes. One vCPU waits for all threads. Returns how
+// Waits until one of the watched streams is ready, something new is known about any socket, signals
+// have come from outside (if they are asked for), this vCPU is woken (WakeVcpu), or the deadline
+// passes. One vCPU waits for all threads. Returns how
 // many elements of `ready` were filled in: hints, streams before sockets. Spurious returns are
 // legal.
 struct Watch {
   Stream stream;
   bool for_write;
 };
+inline constexpr uint32_t kSignalSource = 0x100;
 inline constexpr uint32_t kSocketSource = 0x10000;
+// SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGTERM: bit n - 1 for signal n.
+inline constexpr uint32_t kOutsideSignals = 0x4a07;
 struct Ready {
-  uint32_t source;  // a Stream, or kSocketSource + the number of a socket
-  uint32_t events;  // Linux's POLLIN, POLLPRI, POLLOUT, POLLERR, POLLHUP, POLLRDHUP
+  uint32_t source;  // a Stream, kSignalSource, or kSocketSource + the number of a socket
+  uint32_t events;  // Linux's POLLIN, POLLPRI, POLLOUT, POLLERR, POLLHUP, POLLRDHUP; or signals
 };
-size_t Wait(std::span<const Watch> watch, std::span<Ready> ready, uint64_t deadline_ns);
+size_t Wait(std::span<const Watch> watch, bool for_signals, std::span<Ready> ready,
+            uint64_t deadline_ns);
 // Sleeps this vCPU; returns early when woken. kNoDeadline: until woken.
 inline constexpr uint64_t kNoDeadline = ~uint64_t{0};
 void Idle(uint64_t deadline_ns);

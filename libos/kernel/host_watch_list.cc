@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "libos/kernel/scheduler.h"
+#include "libos/kernel/signal.h"
 
 namespace nsgx::libos {
 namespace {
@@ -65,22 +66,42 @@ void HostWatchList::TellStream(const host::Ready& ready) {
   }
 }
 
+// The host may say so only if the measured configuration allows it: else it is never asked, and
+// what was not asked for is no answer.
+void HostWatchList::SendFromOutside(uint32_t signals) {
+  SignalSet left(signals & host::kOutsideSignals);
+  while (!left.is_empty()) {
+    SignalInfo info = {};
+    info.signal = left.First();
+    info.code = kSiUser;
+    left.Remove(info.signal);
+    // One that is pending already counts once; there is nobody to tell of anything else.
+    static_cast<void>(SendToProcess(info).ok());
+  }
+}
+
 size_t HostWatchList::WaitInHost(std::span<const host::Watch> watch, Deadline deadline) {
   host::Ready ready[kEvents];
   const uint64_t wait = last_wait_.fetch_add(1) + 1;
-  const size_t count = host::Wait(watch, ready, deadline);
+  const size_t count = host::Wait(watch, takes_signals(), ready, deadline);
   last_look_.store(MonotonicNow(), std::memory_order_relaxed);
   const std::span told(ready, count);
   // Streams come first, then sockets.
   const auto sockets = std::ranges::find_if(told, IsOfSocket);
-  for (const host::Ready& stream : std::span(told.begin(), sockets)) {
-    TellStream(stream);
+  size_t streams = 0;
+  for (const host::Ready& other : std::span(told.begin(), sockets)) {
+    if (other.source == host::kSignalSource) {
+      SendFromOutside(other.events);
+    } else {
+      TellStream(other);
+      ++streams;
+    }
   }
   SocketEventSink* const sink = sink_.load();
   if (sockets != told.end() && sink != nullptr) {
     sink->OnSocketEvents(std::span(sockets, told.end()), wait);
   }
-  return static_cast<size_t>(sockets - told.begin());
+  return streams;
 }
 
 void HostWatchList::WaitAsKeeper(Deadline deadline) {
@@ -88,7 +109,7 @@ void HostWatchList::WaitAsKeeper(Deadline deadline) {
   waiting_.fetch_add(1);
   host::Watch watch[kSlots];
   const uint32_t count = Collect(watch);
-  if (count != 0 || has_socket_waiters()) {
+  if (count != 0 || has_socket_waiters() || takes_signals()) {
     WaitInHost(std::span(watch, count), deadline);
     waiting_.fetch_sub(1);
   } else {
@@ -105,7 +126,7 @@ void HostWatchList::WaitAsKeeper(Deadline deadline) {
 void HostWatchList::Poll() {
   host::Watch watch[kSlots];
   const uint32_t count = Collect(watch);
-  if (count != 0 || has_sockets()) {
+  if (count != 0 || has_sockets() || takes_signals()) {
     WaitInHost(std::span(watch, count), 0);
   }
 }

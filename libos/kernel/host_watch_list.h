@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What threads wait for in the host, as the scheduler sees it: the standard streams that somebody
-// watches now, and all sockets. One parked vCPU, the keeper, waits for all of it.
+// watches now, signals from outside, and all sockets. One parked vCPU, the keeper, waits for all of
+// it.
 #pragma once
 
 #include <atomic>
@@ -27,6 +28,10 @@ class HostWatchList {
   bool has_socket_waiters() const { return socket_waiters_.load() != 0; }
   bool has_sockets() const { return sink_.load() != nullptr; }
   uint64_t last_wait() const { return last_wait_.load(); }
+
+  // Signals come from outside. Once, at boot, if the configuration allows it.
+  void AllowSignals() { takes_signals_.store(true); }
+  bool takes_signals() const { return takes_signals_.load(std::memory_order_relaxed); }
 
   bool is_watching() const { return streams_.load() != 0 || has_socket_waiters(); }
   // Something is watched that no vCPU waits for in the host.
@@ -55,6 +60,9 @@ class HostWatchList {
   // Returns how many streams are ready.
   size_t WaitInHost(std::span<const host::Watch> watch, Deadline deadline);
   void TellStream(const host::Ready& ready);
+  void SendFromOutside(uint32_t signals);
+
+  std::atomic<bool> takes_signals_{false};
 
   SpinLock lock_;
   IntrusiveList<StreamWatcher, StreamWatcher> watchers_ GUARDED_BY(lock_);

@@ -103,12 +103,16 @@ struct TickPlan {
 
 bool SomebodyWaits(Cpu& cpu) { return cpu.queue.length() != 0 || HostWatches().is_watching(); }
 
+// Whether something may happen that only a tick shows: on another vCPU, or outside.
+bool NeedsHeartbeat() {
+  return started_cpus.load(std::memory_order_relaxed) > 1 || HostWatches().takes_signals();
+}
+
 TickPlan PlanTick(Cpu& cpu) {
   if (SomebodyWaits(cpu)) {
     return {.microseconds = kTickMicroseconds, .covers = 0};
   }
-  const uint32_t heartbeat =
-      started_cpus.load(std::memory_order_relaxed) > 1 ? kHeartbeatMicroseconds : 0;
+  const uint32_t heartbeat = NeedsHeartbeat() ? kHeartbeatMicroseconds : 0;
   const Deadline earliest = Timers().earliest();
   if (earliest == kForever) {
     return {.microseconds = heartbeat, .covers = kForever};
@@ -137,8 +141,7 @@ void SetTick(Cpu& cpu, TickPlan plan) {
 void NoticeWaiting(Cpu& cpu) {
   const bool too_slow = SomebodyWaits(cpu) ? cpu.tick_covers != 0
                                            : Timers().earliest() < cpu.tick_covers ||
-                                                 (cpu.tick_microseconds == 0 &&
-                                                  started_cpus.load(std::memory_order_relaxed) > 1);
+                                                 (cpu.tick_microseconds == 0 && NeedsHeartbeat());
   if (too_slow) {
     Defer(cpu, kDeferTick);
   }
@@ -537,13 +540,14 @@ bool TickNeedsWork() {
     return true;
   }
   ++cpu.useless_ticks;
-  return cpu.useless_ticks >= kUselessTicks && PlanTick(cpu).microseconds != cpu.tick_microseconds;
+  return HostWatches().takes_signals() || (cpu.useless_ticks >= kUselessTicks &&
+                                           PlanTick(cpu).microseconds != cpu.tick_microseconds);
 }
 
 void OnTick() {
   RunTimers();
   Cpu& cpu = ThisCpu();
-  if (HostWatches().needs_keeper()) {
+  if (HostWatches().needs_keeper() || HostWatches().takes_signals()) {
     HostWatches().Poll();
   }
   if (!AnybodyToWake()) {

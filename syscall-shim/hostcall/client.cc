@@ -24,6 +24,7 @@ constexpr uint32_t kPollReadable = 0x001;
 constexpr uint32_t kPollWritable = 0x004;
 // What host_calls.def lets `wait` fill in.
 constexpr size_t kWaitRoom = 256;
+static_assert(kSignalSource == shim::kSignalSource && kOutsideSignals == shim::kOutsideSignals);
 static_assert(kSocketSource == shim::kSocketSource && kMaxSockets == shim::kMaxSockets);
 
 }  // namespace
@@ -56,22 +57,23 @@ Result<StreamInfo, Errno> StreamQuery(Stream stream) {
   };
 }
 
-size_t Wait(std::span<const Watch> watch, std::span<Ready> ready, uint64_t deadline_ns) {
+size_t Wait(std::span<const Watch> watch, bool for_signals, std::span<Ready> ready,
+            uint64_t deadline_ns) {
   std::array<shim::WaitRecord, 32> records;
-  CHECK(watch.size() <= records.size());
+  CHECK(watch.size() < records.size());
   for (size_t i = 0; i < watch.size(); ++i) {
     records[i] = {static_cast<uint32_t>(watch[i].stream),
                   watch[i].for_write ? kPollWritable : kPollReadable};
   }
-  const auto used = std::span(records).first(watch.size());
+  records[watch.size()] = {kSignalSource, kOutsideSignals};
+  const auto used = std::span(records).first(watch.size() + (for_signals ? 1 : 0));
   if (!CopyToWindow(std::as_bytes(used)).ok()) {
     return 0;
   }
   const size_t room =
       std::min({ready.size(), size_t{kWaitRoom}, Window().size() / sizeof(shim::WaitRecord)});
   // Whatever is wrong with the reply, it tells nothing and costs the caller another look.
-  const size_t count =
-      static_cast<size_t>(CallWait({watch.size(), room, deadline_ns}).value_or(0u));
+  const size_t count = static_cast<size_t>(CallWait({used.size(), room, deadline_ns}).value_or(0u));
   size_t legal = 0;
   bool sockets_have_come = false;
   for (size_t i = 0; i < count; ++i) {
@@ -82,11 +84,13 @@ size_t Wait(std::span<const Watch> watch, std::span<Ready> ready, uint64_t deadl
     }
     const auto [source, events] = record.value();
     const bool is_socket = source >= kSocketSource && source - kSocketSource < kMaxSockets;
+    const bool is_signals = for_signals && source == kSignalSource;
     const bool is_known =
-        is_socket || (!sockets_have_come && std::ranges::any_of(watch, [&](const Watch& asked) {
-          return static_cast<uint32_t>(asked.stream) == source;
-        }));
-    if (!is_known || (events & ~shim::kSourceEvents) != 0) {
+        is_socket ||
+        (!sockets_have_come && (is_signals || std::ranges::any_of(watch, [&](const Watch& asked) {
+                                  return static_cast<uint32_t>(asked.stream) == source;
+                                })));
+    if (!is_known || (events & ~(is_signals ? kOutsideSignals : shim::kSourceEvents)) != 0) {
       static_cast<void>(IllegalContents(HostCall::kWait));
       break;
     }

@@ -83,7 +83,7 @@ TEST(ClientTest, WithoutAWindowNothingIsTransferred) {
   EXPECT_EQ(CertificateChain(data).error(), Errno::kEIO);
   const Watch watch = {Stream::kIn, false};
   std::array<Ready, 4> ready;
-  EXPECT_EQ(Wait({&watch, 1}, ready, 0), 0u);
+  EXPECT_EQ(Wait({&watch, 1}, false, ready, 0), 0u);
   Log(LogLevel::kError, std::string_view("lost"));
   EXPECT_TRUE(host.calls().empty());
 }
@@ -182,7 +182,7 @@ TEST(ClientTest, WaitSendsRecordsAndReturnsWhatIsReady) {
   });
   const std::array<Watch, 2> watch = {Watch{Stream::kIn, false}, Watch{Stream::kErr, true}};
   std::array<Ready, 4> ready = {};
-  ASSERT_EQ(Wait(watch, ready, 12345), 2u);
+  ASSERT_EQ(Wait(watch, false, ready, 12345), 2u);
   EXPECT_EQ(ready[0].source, 2u);
   EXPECT_EQ(ready[0].events, 4u);
   EXPECT_EQ(ready[1].source, kSocketSource + 7);
@@ -194,13 +194,29 @@ TEST(ClientTest, WaitSendsRecordsAndReturnsWhatIsReady) {
   EXPECT_EQ(seen[1].events, 4u);
 }
 
+TEST(ClientTest, SignalsCountOnlyIfTheyWereAskedFor) {
+  constexpr uint32_t kTerminate = 1 << 14, kKill = 1 << 8;
+  std::array<Ready, 1> ready;
+  for (const bool asked : {true, false}) {
+    for (const uint32_t signals : {kTerminate, kKill, kTerminate | kKill}) {
+      FakeHost host;
+      host.set_answer(AnswerWithData(1, BytesOf(shim::WaitRecord{shim::kSignalSource, signals})));
+      const bool is_legal = asked && signals == kTerminate;
+      EXPECT_EQ(Wait({}, asked, ready, kNoDeadline), is_legal ? 1u : 0u) << asked << signals;
+      EXPECT_EQ(host.log_lines().size(), is_legal ? 0u : 1u);
+    }
+  }
+  EXPECT_EQ(ready[0].source, kSignalSource);
+  EXPECT_EQ(ready[0].events, kTerminate);
+}
+
 TEST(ClientTest, IllegalReadinessIsSpurious) {
   const Watch watch = {Stream::kIn, false};
   std::array<Ready, 1> ready;
   for (const int64_t reply : {int64_t{2}, int64_t{3}, int64_t{-EINTR}, INT64_MAX, INT64_MIN}) {
     FakeHost host;
     host.AnswerWith(reply);
-    EXPECT_EQ(Wait({&watch, 1}, ready, kNoDeadline), 0u) << reply;
+    EXPECT_EQ(Wait({&watch, 1}, false, ready, kNoDeadline), 0u) << reply;
     EXPECT_EQ(host.log_lines().size(), 1u);
   }
   // A stream that was not asked for, one that does not exist, a socket's number that there cannot
@@ -210,7 +226,8 @@ TEST(ClientTest, IllegalReadinessIsSpurious) {
         shim::WaitRecord{0x10000, 0x20}, shim::WaitRecord{0, 0x80000001}}) {
     FakeHost host;
     host.set_answer(AnswerWithData(1, BytesOf(record)));
-    EXPECT_EQ(Wait({&watch, 1}, ready, kNoDeadline), 0u) << record.source << " " << record.events;
+    EXPECT_EQ(Wait({&watch, 1}, false, ready, kNoDeadline), 0u)
+        << record.source << " " << record.events;
     EXPECT_EQ(host.log_lines().size(), 1u);
   }
 }

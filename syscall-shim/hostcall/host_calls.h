@@ -101,15 +101,18 @@ inline bool IsLegalErrno(const HostCallInfo& call, int64_t number) {
 std::string_view ErrnoName(int64_t number);
 
 // A record of HostCall::kWait, in both directions. Sources are the standard streams by their
-// numbers, and sockets by theirs above kSocketSource.
+// numbers, signals from outside, and sockets by theirs above kSocketSource.
 struct WaitRecord {
   uint32_t source;
   uint32_t events;  // Linux's POLL* bits: wanted; or ready
 };
 static_assert(PlainBytes<WaitRecord> && sizeof(WaitRecord) == 8);
+inline constexpr uint32_t kSignalSource = 0x100;
 inline constexpr uint32_t kSocketSource = 0x10000;
 // Events that there can be.
 inline constexpr uint32_t kSourceEvents = 0x201f;
+// Of kSignalSource, bit n - 1 for signal n: SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGTERM.
+inline constexpr uint32_t kOutsideSignals = 0x4a07;
 
 inline constexpr uint32_t kMaxSockets = 65536;
 inline constexpr uint64_t kSocketIsDatagram = 1;

@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <iterator>
 #include <stdexcept>
 #include <string_view>
@@ -41,6 +42,19 @@ __attribute__((noinline)) int Recurse(int depth) {
   volatile char frame[4096];
   frame[0] = static_cast<char>(depth);
   return depth < 0 ? 0 : Recurse(depth + 1) + frame[0];
+}
+
+volatile sig_atomic_t signals_had = 0;
+
+// Says so, and that it is ready for them.
+void CountSignals() {
+  for (const int number : {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2}) {
+    signal(number, [](int) {
+      write(1, "handled\n", 8);
+      signals_had = signals_had + 1;
+    });
+  }
+  write(1, "ready\n", 6);
 }
 
 struct Ending {
@@ -99,6 +113,50 @@ constexpr Ending kEndings[] = {
      [] {
        kill(getpid(), SIGTERM);
        return 0;
+     }},
+    {"wait_for_signal",
+     [] {
+       CountSignals();
+       while (signals_had == 0) {
+         pause();
+       }
+       return 20;
+     }},
+    {"spin_for_signal",
+     [] {
+       CountSignals();
+       while (signals_had == 0) {
+       }
+       return 20;
+     }},
+    {"spin_beside_sleepers",
+     [] {
+       std::thread([] { pause(); }).detach();
+       std::thread([] {
+         while (true) {
+         }
+       }).detach();
+       CountSignals();
+       while (signals_had == 0) {
+       }
+       _exit(20);
+       return 0;
+     }},
+    {"give_back",
+     [] {
+       constexpr size_t kSize = size_t{64} << 20;
+       char byte;
+       void* const memory =
+           mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+       for (const bool for_good : {false, true}) {
+         memset(memory, 1, kSize);
+         write(1, "full\n", 5);
+         read(0, &byte, 1);
+         for_good ? munmap(memory, kSize) : madvise(memory, kSize, MADV_DONTNEED);
+         write(1, "empty\n", 6);
+         read(0, &byte, 1);
+       }
+       return 21;
      }},
     {"ignored",
      [] {

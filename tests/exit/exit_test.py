@@ -41,6 +41,48 @@ class ExitTest(unittest.TestCase):
         self.ends("overflow", 128 + signal.SIGSEGV)
         self.ends("kill", 128 + signal.SIGTERM)
 
+    def test_memory_is_given_back_to_the_machine(self):
+        with subprocess.Popen(["./nsgx-run", "ending.elf", "give_back"], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE) as process:
+            resident = []
+            for expected in [b"full\n", b"empty\n", b"full\n", b"empty\n"]:
+                self.assertEqual(process.stdout.readline(), expected)
+                with open(f"/proc/{process.pid}/status", encoding="ascii") as status:
+                    resident.append(next(int(line.split()[1]) for line in status if line.startswith("VmRSS:")))
+                process.stdin.write(b"x")
+                process.stdin.flush()
+            self.assertEqual(process.wait(timeout=60), 21)
+        # 64 MiB come and go twice.
+        for full, empty in [resident[:2], resident[2:]]:
+            self.assertGreater(full - empty, 60 << 10, resident)
+
+    def signalled(self, image, how, *numbers, ignored=None):
+        """The status and the output of `image` when nsgx-run gets these signals while it runs."""
+
+        def prepare():
+            # Whoever runs tests in the background may have them ignored.
+            for number in numbers:
+                signal.signal(number, signal.SIG_IGN if number == ignored else signal.SIG_DFL)
+
+        with subprocess.Popen(["./nsgx-run", image, how], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              text=True, preexec_fn=prepare) as process:
+            self.assertEqual(process.stdout.readline(), "ready\n")
+            for number in numbers:
+                process.send_signal(number)
+            out, _ = process.communicate(timeout=60)
+            return process.returncode, out.removesuffix("static destructor\n")
+
+    def test_signals_from_outside_need_permission(self):
+        for how in ["wait_for_signal", "spin_for_signal", "spin_beside_sleepers"]:
+            for number in [signal.SIGTERM, signal.SIGINT]:
+                self.assertEqual(self.signalled("ending.elf", how, number), (128 + number, ""), how)
+                self.assertEqual(self.signalled("signalled.elf", how, number), (20, "handled\n"), how)
+
+    def test_what_is_ignored_outside_stays_so(self):
+        for image, status, out in [("ending.elf", 128 + signal.SIGTERM, ""), ("signalled.elf", 20, "handled\n")]:
+            self.assertEqual(self.signalled(image, "wait_for_signal", signal.SIGHUP, signal.SIGTERM,
+                                            ignored=signal.SIGHUP), (status, out))
+
     def test_fork_is_refused_with_a_line(self):
         done = self.ends("fork", 13, err="not implemented")
         self.assertIn("fork", done.stderr)

@@ -165,7 +165,7 @@ void Idle(uint64_t deadline_ns) {
   parking.woken = false;
 }
 
-size_t Wait(std::span<const Watch> watch, std::span<Ready> ready, uint64_t deadline_ns) {
+size_t Wait(std::span<const Watch> watch, bool, std::span<Ready> ready, uint64_t deadline_ns) {
   World& world = TheWorld();
   World::Parking& parking = world.parking[this_slot->index];
   std::unique_lock lock(world.mutex);
