@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "enclave-loader/run/launch_policy.h"
 
+#include "enclave-loader/run/options.h"
+
 namespace nsgx::loader {
 
 Result<void, Complaint> CheckArguments(const ConfigView& config, std::span<char* const> arguments) {
@@ -17,6 +19,9 @@ std::vector<Complaint> VariablesLeftOut(const ConfigView& config,
                                         std::span<const std::string_view> environment) {
   std::vector<Complaint> lines;
   for (const std::string_view variable : environment) {
+    if (variable == kTraceVariable || variable == kCoreVariable) {
+      continue;  // for the library OS, which hides it from the program
+    }
     const std::string_view name = variable.substr(0, variable.find('='));
     if (FixesVariable(config, name)) {
       lines.push_back(Complaint::Of("variable ", name,

@@ -307,7 +307,7 @@ class Run final : private EndListener {
     }
   }
 
-  [[noreturn]] void OnEnd(const Exit& exit) override {
+  [[noreturn]] void OnEnd(const Exit& exit, int outside_signal) override {
     const int status = StatusOf(exit);
     if (tracer_.has_value()) {
       tracer_->OnEnd(EndText(exit));
@@ -318,6 +318,9 @@ class Run final : private EndListener {
     if (options_.stats != StatsForm::kNone) {
       PrintStats();
     }
+    if (outside_signal != 0) {
+      DieOf(outside_signal);
+    }
     _exit(status);
   }
 
@@ -325,6 +328,16 @@ class Run final : private EndListener {
   static bool IsRecord(const Exit& exit) {
     return exit.number == static_cast<uint64_t>(shim::HostCall::kLog) &&
            exit.arguments[0] >= kTraceLevel;
+  }
+
+  // As any program does, so that a shell sees that it was a signal.
+  static void DieOf(int number) {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, number);
+    signal(number, SIG_DFL);
+    raise(number);
+    pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
   }
 
   // As strace has it.

@@ -63,9 +63,9 @@ void Vcpus::RunSlot(uint32_t slot) {
   }
 }
 
-void Vcpus::End(const Exit& exit) {
+void Vcpus::End(const Exit& exit, int outside_signal) {
   if (!ended_.exchange(true)) {
-    listener_.OnEnd(exit);
+    listener_.OnEnd(exit, outside_signal);
   }
   // Another thread ends the process at this moment.
   while (true) {
@@ -78,7 +78,7 @@ void Vcpus::EndBySignal(int number) {
   exit.reason = ExitReason::kDone;
   exit.arguments[0] = NSGX_DONE_SIGNAL;
   exit.arguments[1] = static_cast<uint64_t>(number);
-  End(exit);
+  End(exit, number);
 }
 
 void* Vcpus::SlotThread(void* argument) {

@@ -17,7 +17,8 @@ namespace nsgx::loader {
 // Told once, by whichever thread sees the end; the process is expected to end in it.
 class EndListener {
  public:
-  [[noreturn]] virtual void OnEnd(const Exit& exit) = 0;
+  // `outside_signal`: the signal to nsgx-run that has ended it; 0: it ended by itself.
+  [[noreturn]] virtual void OnEnd(const Exit& exit, int outside_signal) = 0;
   virtual void OnLog(uint32_t level, std::string_view line) = 0;
   // After each host call; for traces.
   virtual void OnHostCall(uint32_t slot, const Exit& exit, int64_t answer) = 0;
@@ -50,7 +51,7 @@ class Vcpus final : private HostServerOwner {
   void Log(uint32_t level, std::string_view line) override;
   [[noreturn]] void RunSlot(uint32_t slot);
   static void* SlotThread(void* argument);
-  [[noreturn]] void End(const Exit& exit);
+  [[noreturn]] void End(const Exit& exit, int outside_signal = 0);
 
   struct Slot {
     Vcpus* owner = nullptr;

@@ -61,8 +61,8 @@ class GdbTest(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             core = os.path.join(folder, "core")
             # No signal, no file; and none of an enclave that has secrets.
-            for image, status, text in (("crashing.elf", 3, ""), ("hello.elf", 125, "it is no debug image")):
-                done = subprocess.run(["./nsgx-run", f"--core={core}", image, "wait"], capture_output=True, text=True,
+            for image, status, text in ((["crashing.elf", "wait"], 3, ""), (["hello.elf"], 125, "it is no debug image")):
+                done = subprocess.run(["./nsgx-run", f"--core={core}"] + image, capture_output=True, text=True,
                                       timeout=60, check=False)
                 self.assertEqual(done.returncode, status, done.stderr)
                 self.assertIn(text, done.stderr)

@@ -75,11 +75,11 @@ class ExitTest(unittest.TestCase):
     def test_signals_from_outside_need_permission(self):
         for how in ["wait_for_signal", "spin_for_signal", "spin_beside_sleepers"]:
             for number in [signal.SIGTERM, signal.SIGINT]:
-                self.assertEqual(self.signalled("ending.elf", how, number), (128 + number, ""), how)
+                self.assertEqual(self.signalled("ending.elf", how, number), (-number, ""), how)
                 self.assertEqual(self.signalled("signalled.elf", how, number), (20, "handled\n"), how)
 
     def test_what_is_ignored_outside_stays_so(self):
-        for image, status, out in [("ending.elf", 128 + signal.SIGTERM, ""), ("signalled.elf", 20, "handled\n")]:
+        for image, status, out in [("ending.elf", -signal.SIGTERM, ""), ("signalled.elf", 20, "handled\n")]:
             self.assertEqual(self.signalled(image, "wait_for_signal", signal.SIGHUP, signal.SIGTERM,
                                             ignored=signal.SIGHUP), (status, out))
 
