@@ -19,7 +19,7 @@ class MappedFile {
   // Errors: kNotFound, kNotReadable, kDirectory, kNotRegularFile; kNotElf when it is empty.
   static Result<MappedFile, Refusal> Open(const char* path);
 
-  MappedFile(MappedFile&& other) : fd_(other.fd_), bytes_(other.bytes_) {
+  MappedFile(MappedFile&& other) noexcept : fd_(other.fd_), bytes_(other.bytes_) {
     other.fd_ = -1;
     other.bytes_ = {};
   }

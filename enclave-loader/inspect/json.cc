@@ -31,7 +31,7 @@ Json SignatureJson(const Description& description) {
   if (!description.signature_fault.empty()) {
     out["fault"] = description.signature_fault;
   }
-  if (description.signature.has_value()) {
+  if (description.signature.has_value() && description.signer.has_value()) {
     const nsgx_signature& signature = *description.signature;
     out["signer"] = HexText(*description.signer);
     out["development_key"] = description.is_development_signer;

@@ -74,11 +74,7 @@ Result<bool, Complaint> Inspect(const CommandLine& line) {
   return description.signature_state == SignatureState::kGood;
 }
 
-}  // namespace
-}  // namespace nsgx::loader
-
-int main(int argc, char** argv) {
-  using namespace nsgx::loader;
+int Main(int argc, char** argv) {
   const auto inspected = Inspect(ParseOrExit(kTool, argc, argv, kFailure));
   if (!inspected.ok()) {
     PrintComplaint(kTool.name, inspected.error());
@@ -86,3 +82,8 @@ int main(int argc, char** argv) {
   }
   return inspected.value() ? 0 : kFailure;
 }
+
+}  // namespace
+}  // namespace nsgx::loader
+
+int main(int argc, char** argv) { return nsgx::loader::Main(argc, argv); }

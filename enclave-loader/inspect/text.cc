@@ -80,7 +80,7 @@ void AppendSignature(std::string& out, const Description& description) {
       AppendRow(out, "signature", "BAD: " + description.signature_fault);
       break;
   }
-  if (!description.signature.has_value()) {
+  if (!description.signature.has_value() || !description.signer.has_value()) {
     return;
   }
   // Of a bad signature, all this is a claim.

@@ -18,6 +18,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/core/check.h"
 #include "base/core/hex.h"
 #include "enclave-loader/cli/complaint.h"
 #include "enclave-loader/cli/output.h"
@@ -405,11 +406,12 @@ class Run final : private EndListener {
     const uint64_t shares = stats_.device.nanoseconds_load + stats_.device.nanoseconds_hash +
                             stats_.device.nanoseconds_signature;
     init = init > shares ? init - shares : 0;
+    CHECK(vcpus_.has_value());  // only a run ends
     const std::vector<uint64_t> counts = vcpus_->server().counts();
     stats_.host_calls = counts;
     std::array<uint64_t, kLieCount> lies = {};
-    if (vcpus_->hostile() != nullptr) {
-      lies = vcpus_->hostile()->counts();
+    if (const HostileHost* hostile = vcpus_->hostile(); hostile != nullptr) {
+      lies = hostile->counts();
       stats_.lies = lies;
     }
     rusage usage = {};

@@ -5,6 +5,8 @@
 #include <signal.h>
 
 #include <cstdio>
+#include <cstdlib>
+#include <string_view>
 
 #include "syscall-shim/hostcall/host_calls.h"
 #include "vmpl-switch/abi/image.h"
@@ -26,10 +28,13 @@ bool IsDebugged() {
   if (status == nullptr) {
     return false;
   }
+  constexpr std::string_view kTracer = "TracerPid:";
   char line[256];
-  int tracer = 0;
-  while (fgets(line, sizeof line, status) != nullptr &&
-         sscanf(line, "TracerPid: %d", &tracer) != 1) {
+  long tracer = 0;
+  while (fgets(line, sizeof line, status) != nullptr) {
+    if (std::string_view(line).starts_with(kTracer)) {
+      tracer = strtol(line + kTracer.size(), nullptr, 10);
+    }
   }
   fclose(status);
   return tracer != 0;

@@ -24,7 +24,7 @@ class FilesToEmbedTest : public testing::Test {
     folder_ = path + '/';
     std::ofstream(folder_ + "a=b.txt") << "text";
     std::ofstream(folder_ + "tool") << "code";
-    std::ofstream(folder_ + "empty");
+    const std::ofstream empty(folder_ + "empty");
     chmod((folder_ + "tool").c_str(), 0755);
   }
   void TearDown() override { fs::remove_all(folder_); }

@@ -233,11 +233,7 @@ Result<void, Complaint> Run(const CommandLine& line) {
   return line.command->name == "sign" ? Sign(line) : Signer(line);
 }
 
-}  // namespace
-}  // namespace nsgx::loader
-
-int main(int argc, char** argv) {
-  using namespace nsgx::loader;
+int Main(int argc, char** argv) {
   // The page about configurations is made from the table that this program reads them by.
   if (argc == 2 && std::string_view(argv[1]) == "--man=nsgx.toml") {
     return WriteAll(STDOUT_FILENO, LaunchConfigManPage()) ? 0 : kFailure;
@@ -249,3 +245,10 @@ int main(int argc, char** argv) {
   }
   return 0;
 }
+
+}  // namespace
+}  // namespace nsgx::loader
+
+// What the standard library throws, for want of memory, ends the program.
+// NOLINTNEXTLINE(bugprone-exception-escape)
+int main(int argc, char** argv) { return nsgx::loader::Main(argc, argv); }

@@ -19,6 +19,7 @@
 namespace nsgx::shim {
 
 enum class HostCall : uint32_t {
+// NOLINTNEXTLINE(bugprone-macro-parentheses): a number of the enumeration
 #define HOST_CALL(number, name, Name, summary, arguments, reply, errnos) k##Name = number,
 #include "syscall-shim/hostcall/host_calls.def"
 #undef HOST_CALL

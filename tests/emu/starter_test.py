@@ -102,12 +102,13 @@ class StarterTest(unittest.TestCase):
             process.stdin.write(script)
             process.stdin.close()
             got = b""
-            until = time.monotonic() + 100
-            # QEMU takes connections before the guest does, and drops them then.
+            until = time.monotonic() + 150
+            # QEMU takes connections before the guest does, and drops them then. The guest serves one alone, so whoever has
+            # it has to be patient on a busy machine.
             while not got and time.monotonic() < until:
                 time.sleep(0.3)
                 try:
-                    with socket.create_connection(("127.0.0.1", port), 5) as connection:
+                    with socket.create_connection(("127.0.0.1", port), 30) as connection:
                         connection.shutdown(socket.SHUT_WR)
                         got = connection.recv(100)
                 except OSError:
