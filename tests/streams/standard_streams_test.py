@@ -119,6 +119,7 @@ class StreamsTest(unittest.TestCase):
             process.stdin.flush()
             self.assertEqual(os.read(process.stdout.fileno(), 1), b"x")  # it runs, and now waits
             process.send_signal(number)
+            process.wait(_TIMEOUT)  # before its input ends, which would end it, too
             self.ends(process, -number)
 
 
