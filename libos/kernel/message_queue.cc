@@ -3,11 +3,11 @@
 
 #include <cstring>
 #include <new>
-#include <utility>
 
 #include "libos/kernel/process.h"
 #include "libos/kernel/signal.h"
 #include "libos/vfs/credentials.h"
+#include "libos/vfs/sleep.h"
 
 namespace nsgx::libos {
 namespace {
@@ -15,22 +15,6 @@ namespace {
 constexpr uint32_t kReadable = kPOLLIN | kPOLLRDNORM;
 constexpr uint32_t kWritable = kPOLLOUT | kPOLLWRNORM;
 constexpr size_t kMaxQueues = 256;  // as Linux has it
-
-// Sleeps once on `queue`, until something is different. `lock` is given up in every case.
-Result<void, Errno> SleepUntil(WaitQueue& queue, SpinLock& lock, Deadline deadline) RELEASE(lock) {
-  if (deadline == kDoNotWait) {
-    lock.Unlock();
-    return Error(Errno::kEAGAIN);
-  }
-  switch (Block(queue, lock, deadline, true)) {
-    case WakeReason::kWoken:
-      return {};
-    case WakeReason::kTimeout:
-      return Error(Errno::kETIMEDOUT);
-    case WakeReason::kSignal:
-      return Error(Errno::kEINTR);
-  }
-}
 
 struct QueueName : ListNode<> {
   Ref<MessageQueue> queue;
@@ -88,7 +72,7 @@ void MessageQueue::Insert(QueuedMessage& message) {
 Result<void, Errno> MessageQueue::Send(QueuedMessage& message, Deadline deadline) {
   queue_lock_.Lock();
   while (count_ == limits_.messages) {
-    TRY(SleepUntil(senders_, queue_lock_, deadline));
+    TRY(SleepOnceUntil(senders_, queue_lock_, deadline));
     queue_lock_.Lock();
   }
   const bool tell = count_ == 0 && receivers_.is_empty() && asked_by_ != nullptr;
@@ -119,7 +103,7 @@ Result<void, Errno> MessageQueue::Send(QueuedMessage& message, Deadline deadline
 Result<QueuedMessage*, Errno> MessageQueue::Receive(Deadline deadline) {
   queue_lock_.Lock();
   while (count_ == 0) {
-    TRY(SleepUntil(receivers_, queue_lock_, deadline));
+    TRY(SleepOnceUntil(receivers_, queue_lock_, deadline));
     queue_lock_.Lock();
   }
   QueuedMessage* const message = messages_.PopFront();

@@ -73,9 +73,6 @@ class MessageQueue final : public AnonymousInode {
   uint64_t signal_value_ GUARDED_BY(queue_lock_) = 0;
 };
 
-// A deadline that has passed for who is not to wait; told apart from one that is over.
-inline constexpr Deadline kDoNotWait = 0;
-
 // ---- names. They are valid: not empty, no slash, at most kNAME_MAX bytes.
 
 // What has this name; null: nothing.

@@ -10,6 +10,7 @@
 #include "libos/kernel/syscalls.h"
 #include "libos/vfs/access.h"
 #include "libos/vfs/process_files.h"
+#include "libos/vfs/sleep.h"
 
 namespace nsgx::libos {
 namespace {

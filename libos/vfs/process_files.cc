@@ -56,4 +56,20 @@ Result<Ref<File>, Errno> GetFile(int32_t fd) {
   return file;
 }
 
+Result<Ref<File>, Errno> GetReadable(int32_t fd) {
+  Ref<File> file = process_files.descriptors.Get(fd);
+  if (!file || !file->may_read()) {
+    return Error(Errno::kEBADF);
+  }
+  return file;
+}
+
+Result<Ref<File>, Errno> GetWritable(int32_t fd) {
+  Ref<File> file = process_files.descriptors.Get(fd);
+  if (!file || !file->may_write()) {
+    return Error(Errno::kEBADF);
+  }
+  return file;
+}
+
 }  // namespace nsgx::libos

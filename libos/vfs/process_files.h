@@ -52,5 +52,8 @@ extern constinit ProcessFiles process_files;
 // for.
 Result<Ref<File>, Errno> GetFile(int32_t fd);
 Result<Ref<File>, Errno> GetFileOrPath(int32_t fd);
+// One that is open for it, too.
+Result<Ref<File>, Errno> GetReadable(int32_t fd);
+Result<Ref<File>, Errno> GetWritable(int32_t fd);
 
 }  // namespace nsgx::libos

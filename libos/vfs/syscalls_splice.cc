@@ -2,10 +2,8 @@
 // splice, tee and vmsplice: bytes from or to a pipe by way of the library OS's memory. A call moves
 // what one buffer holds, which may be less than was asked for.
 #include <algorithm>
-#include <utility>
 
 #include "base/core/addr.h"
-#include "base/core/scope_exit.h"
 #include "libos/mm/kernel_heap.h"
 #include "libos/vfs/kernel_services.h"
 #include "libos/vfs/notice.h"
@@ -50,14 +48,6 @@ class Buffer {
 // The pipe that this is an end of, or null.
 Pipe* PipeOf(const File& file) { return file.inode().pipe(); }
 
-Result<Ref<File>, Errno> GetEnd(int32_t fd, bool to_write) {
-  Ref<File> file = TRY(GetFile(fd));
-  if (to_write ? !file->may_write() : !file->may_read()) {
-    return Error(Errno::kEBADF);
-  }
-  return file;
-}
-
 // Room in the pipe for up to `wanted` bytes, for who has SIGPIPE coming if nobody reads.
 Result<size_t, Errno> Reserve(Pipe& pipe, size_t wanted, bool wait) {
   auto room = pipe.ReserveRoom(wanted, wait);
@@ -67,13 +57,8 @@ Result<size_t, Errno> Reserve(Pipe& pipe, size_t wanted, bool wait) {
   return room;
 }
 
-// A side of splice that is not a pipe: at `*offset`, or if null at the position of the open file.
-struct Place {
-  File& file;
-  uint64_t* offset;
-};
-
-Result<size_t, Errno> FromPipe(Pipe& from, Place to, size_t size, bool wait) {
+// The side that is not a pipe is as in CopyBetweenFiles.
+Result<size_t, Errno> FromPipe(Pipe& from, CopySide to, size_t size, bool wait) {
   Buffer buffer;
   const std::span<std::byte> memory = TRY(buffer.Take(size));
   const size_t taken = TRY(from.TakeOut(memory, wait));
@@ -81,10 +66,10 @@ Result<size_t, Errno> FromPipe(Pipe& from, Place to, size_t size, bool wait) {
     return size_t{0};
   }
   IoBuffer out = IoBuffer::ForKernel(memory.first(taken));
-  auto written = WriteFile(to.file, out,
+  auto written = WriteFile(*to.file, out,
                            {.positioned = to.offset != nullptr,
                             .offset = to.offset != nullptr ? *to.offset : 0,
-                            .wait = !to.file.is_nonblocking()});
+                            .wait = !to.file->is_nonblocking()});
   const size_t done = written.ok() ? written.value() : 0;
   from.GiveBack(memory.subspan(done, taken - done), taken);
   if (to.offset != nullptr) {
@@ -93,19 +78,19 @@ Result<size_t, Errno> FromPipe(Pipe& from, Place to, size_t size, bool wait) {
   return written;
 }
 
-Result<size_t, Errno> IntoPipe(Place from, Pipe& to, size_t size, bool wait) {
+Result<size_t, Errno> IntoPipe(CopySide from, Pipe& to, size_t size, bool wait) {
   Buffer buffer;
   std::span<std::byte> memory = TRY(buffer.Take(size));
   const size_t room = TRY(Reserve(to, memory.size(), wait));
   IoBuffer in = IoBuffer::ForKernel(memory.first(room));
-  auto read = from.file.object().Read(from.file, in,
-                                      {.positioned = from.offset != nullptr,
-                                       .offset = from.offset != nullptr ? *from.offset : 0,
-                                       .wait = !from.file.is_nonblocking()});
+  auto read = from.file->object().Read(*from.file, in,
+                                       {.positioned = from.offset != nullptr,
+                                        .offset = from.offset != nullptr ? *from.offset : 0,
+                                        .wait = !from.file->is_nonblocking()});
   const size_t done = read.ok() ? read.value() : 0;
   to.PutIn(memory.first(done), room);
   if (done != 0) {
-    notice::Happened(from.file.inode(), kIN_ACCESS);
+    notice::Happened(from.file->inode(), kIN_ACCESS);
   }
   if (from.offset != nullptr) {
     *from.offset += done;
@@ -134,8 +119,6 @@ Result<size_t, Errno> BetweenPipes(Pipe& from, bool wait_for_bytes, Pipe& to, bo
   }
 }
 
-SysResult Told(Result<size_t, Errno> moved) { return static_cast<int64_t>(TRY(std::move(moved))); }
-
 }  // namespace
 
 SysResult SysSplice(int32_t in, UserOut<int64_t> in_offset, int32_t out,
@@ -146,8 +129,8 @@ SysResult SysSplice(int32_t in, UserOut<int64_t> in_offset, int32_t out,
   if ((flags & ~kKnownFlags) != 0) {
     return Error(Errno::kEINVAL);
   }
-  const Ref<File> from = TRY(GetEnd(in, false));
-  const Ref<File> to = TRY(GetEnd(out, true));
+  const Ref<File> from = TRY(GetReadable(in));
+  const Ref<File> to = TRY(GetWritable(out));
   Pipe* const source = PipeOf(*from);
   Pipe* const sink = PipeOf(*to);
   const bool wait = (flags & kNonblock) == 0;
@@ -158,8 +141,8 @@ SysResult SysSplice(int32_t in, UserOut<int64_t> in_offset, int32_t out,
     if (source == sink) {
       return Error(Errno::kEINVAL);
     }
-    return Told(BetweenPipes(*source, wait && !from->is_nonblocking(), *sink,
-                             wait && !to->is_nonblocking(), size, false));
+    return Count(BetweenPipes(*source, wait && !from->is_nonblocking(), *sink,
+                              wait && !to->is_nonblocking(), size, false));
   }
   if (source == nullptr && sink == nullptr) {
     return Error(Errno::kEINVAL);
@@ -180,10 +163,10 @@ SysResult SysSplice(int32_t in, UserOut<int64_t> in_offset, int32_t out,
     }
     at = static_cast<uint64_t>(given);
   }
-  const Place place = {.file = other, .offset = offset.is_null() ? nullptr : &at};
+  const CopySide place = {.file = &other, .offset = offset.is_null() ? nullptr : &at};
   const int64_t moved =
-      TRY(Told(source != nullptr ? FromPipe(*source, place, size, wait && !from->is_nonblocking())
-                                 : IntoPipe(place, *sink, size, wait && !to->is_nonblocking())));
+      TRY(Count(source != nullptr ? FromPipe(*source, place, size, wait && !from->is_nonblocking())
+                                  : IntoPipe(place, *sink, size, wait && !to->is_nonblocking())));
   if (!offset.is_null()) {
     TRY(Write(offset, static_cast<int64_t>(at)));
   }
@@ -197,16 +180,16 @@ SysResult SysTee(int32_t in, int32_t out, size_t size, uint32_t flags) {
   if (size == 0) {
     return 0;
   }
-  const Ref<File> from = TRY(GetEnd(in, false));
-  const Ref<File> to = TRY(GetEnd(out, true));
+  const Ref<File> from = TRY(GetReadable(in));
+  const Ref<File> to = TRY(GetWritable(out));
   Pipe* const source = PipeOf(*from);
   Pipe* const sink = PipeOf(*to);
   if (source == nullptr || sink == nullptr || source == sink) {
     return Error(Errno::kEINVAL);
   }
   const bool wait = (flags & kNonblock) == 0;
-  return Told(BetweenPipes(*source, wait && !from->is_nonblocking(), *sink,
-                           wait && !to->is_nonblocking(), size, true));
+  return Count(BetweenPipes(*source, wait && !from->is_nonblocking(), *sink,
+                            wait && !to->is_nonblocking(), size, true));
 }
 
 SysResult SysVmsplice(int32_t fd, UserIn<LinuxIovec> segments, size_t count, uint32_t flags) {
@@ -232,14 +215,14 @@ SysResult SysVmsplice(int32_t fd, UserIn<LinuxIovec> segments, size_t count, uin
   }
   const bool wait = (flags & kNonblock) == 0 && !file->is_nonblocking();
   if (!file->may_write()) {
-    return Told(pipe->Read(*file, program, {.wait = wait}));
+    return Count(pipe->Read(*file, program, {.wait = wait}));
   }
   Buffer buffer;
   const std::span<std::byte> memory = TRY(buffer.Take(program.remaining()));
   const size_t room = TRY(Reserve(*pipe, memory.size(), wait));
   const size_t done = program.Take(memory.first(room));
   pipe->PutIn(memory.first(done), room);
-  return Told(program.Outcome(done));
+  return Count(program.Outcome(done));
 }
 
 }  // namespace nsgx::libos

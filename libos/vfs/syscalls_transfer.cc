@@ -14,29 +14,6 @@
 namespace nsgx::libos {
 namespace {
 
-SysResult Count(Result<size_t, Errno> result) {
-  if (!result.ok()) {
-    return Error(result.error());
-  }
-  return static_cast<int64_t>(result.value());
-}
-
-Result<Ref<File>, Errno> GetReadable(int32_t fd) {
-  Ref<File> file = process_files.descriptors.Get(fd);
-  if (!file || !file->may_read()) {
-    return Error(Errno::kEBADF);
-  }
-  return file;
-}
-
-Result<Ref<File>, Errno> GetWritable(int32_t fd) {
-  Ref<File> file = process_files.descriptors.Get(fd);
-  if (!file || !file->may_write()) {
-    return Error(Errno::kEBADF);
-  }
-  return file;
-}
-
 SysResult ReadInto(File& file, IoBuffer& to, const IoRequest& request) {
   if (to.remaining() == 0) {
     if (file.inode().is_directory()) {

@@ -39,6 +39,14 @@ class SegmentList {
 // A write by the program, with the signals that go with its errors: SIGPIPE, SIGXFSZ.
 Result<size_t, Errno> WriteFile(File& file, IoBuffer& from, IoRequest request);
 
+// What a call that moves bytes returns.
+inline SysResult Count(Result<size_t, Errno> moved) {
+  if (!moved.ok()) {
+    return Error(moved.error());
+  }
+  return static_cast<int64_t>(moved.value());
+}
+
 // One side of a copy from file to file: at `*offset`, which moves, or if null at the position of
 // the open file.
 struct CopySide {

@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "libos/kernel/user_memory.h"
-
 namespace nsgx::libos {
 namespace {
 
@@ -66,17 +64,9 @@ Result<int64_t, Errno> ImageFile::Seek(File& file, int64_t offset, uint32_t when
   return target;
 }
 
-SysResult ImageFile::Control(File& file, uint32_t request, uint64_t argument) {
-  if (request != kFIONREAD) {
-    return Error(Errno::kENOTTY);
-  }
-  int32_t left;
-  {
-    SpinLockGuard guard(lock_);
-    left = file.position >= bytes_.size() ? 0 : static_cast<int32_t>(bytes_.size() - file.position);
-  }
-  TRY(nsgx::libos::Write(UserOut<int32_t>(argument), left));
-  return 0;
+Result<size_t, Errno> ImageFile::ReadableBytes(File& file) {
+  SpinLockGuard guard(lock_);
+  return file.position >= bytes_.size() ? 0 : bytes_.size() - file.position;
 }
 
 Result<size_t, Errno> ImageFile::ReadForMapping(uint64_t offset, std::span<std::byte> out) {

@@ -22,7 +22,7 @@ class ImageFile final : public Inode, public MappedFile {
   Result<size_t, Errno> Read(File& file, IoBuffer& to, const IoRequest& request) override;
   Result<int64_t, Errno> Seek(File& file, int64_t offset, uint32_t whence) override;
   bool is_seekable() const override { return true; }
-  SysResult Control(File& file, uint32_t request, uint64_t argument) override;
+  Result<size_t, Errno> ReadableBytes(File& file) override;
   Result<void, Errno> Sync(File&) override { return {}; }
   MappedFile* Mapping(File&) override { return this; }
 

@@ -8,7 +8,6 @@
 #include "base/core/addr.h"
 #include "base/core/check.h"
 #include "libos/fs/hostfs/host_fs.h"
-#include "libos/kernel/user_memory.h"
 #include "libos/mm/kernel_heap.h"
 #include "libos/vfs/linux_abi.h"
 
@@ -348,17 +347,9 @@ Result<int64_t, Errno> HostFile::Seek(File& file, int64_t offset, uint32_t whenc
   return target;
 }
 
-SysResult HostFile::Control(File& file, uint32_t request, uint64_t argument) {
-  if (request != kFIONREAD) {
-    return Error(Errno::kENOTTY);
-  }
-  int32_t left;
-  {
-    SpinLockGuard guard(lock_);
-    left = file.position >= size_ ? 0 : static_cast<int32_t>(size_ - file.position);
-  }
-  TRY(nsgx::libos::Write(UserOut<int32_t>(argument), left));
-  return 0;
+Result<size_t, Errno> HostFile::ReadableBytes(File& file) {
+  SpinLockGuard guard(lock_);
+  return file.position >= size_ ? 0 : size_ - file.position;
 }
 
 Result<size_t, Errno> HostFile::ReadForMapping(uint64_t offset, std::span<std::byte> out) {

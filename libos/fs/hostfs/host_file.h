@@ -28,7 +28,7 @@ class HostFile final : public HostInode, public MappedFile {
   Result<size_t, Errno> Write(File& file, IoBuffer& from, const IoRequest& request) override;
   Result<int64_t, Errno> Seek(File& file, int64_t offset, uint32_t whence) override;
   bool is_seekable() const override { return true; }
-  SysResult Control(File& file, uint32_t request, uint64_t argument) override;
+  Result<size_t, Errno> ReadableBytes(File& file) override;
   Result<void, Errno> Sync(File& file) override;
   Result<void, Errno> SyncData(File& file) override;
   MappedFile* Mapping(File&) override { return this; }
