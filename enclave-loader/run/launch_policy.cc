@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "enclave-loader/run/launch_policy.h"
 
-#include "enclave-loader/run/options.h"
-
 namespace nsgx::loader {
 
 Result<void, Complaint> CheckArguments(const ConfigView& config, std::span<char* const> arguments) {
@@ -19,8 +17,8 @@ std::vector<Complaint> VariablesLeftOut(const ConfigView& config,
                                         std::span<const std::string_view> environment) {
   std::vector<Complaint> lines;
   for (const std::string_view variable : environment) {
-    if (variable == kTraceVariable || variable == kCoreVariable) {
-      continue;  // for the library OS, which hides it from the program
+    if (IsForLibraryOs(variable)) {
+      continue;
     }
     const std::string_view name = variable.substr(0, variable.find('='));
     if (FixesVariable(config, name)) {

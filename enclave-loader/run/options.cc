@@ -12,6 +12,7 @@
 #include "enclave-loader/cli/plain_parser.h"
 #include "enclave-loader/sign/public_key.h"
 #include "vmpl-switch/abi/image.h"
+#include "vmpl-switch/image/config.h"
 
 namespace nsgx::loader {
 namespace {
@@ -34,8 +35,7 @@ constexpr Option kOptions[] = {
     {"--env", "NAME[=VALUE]",
      "Offers an environment variable to the program, with the value that it has here if none is "
      "given. Can be repeated. The image's configuration decides which variables get in; none does "
-     "by "
-     "itself. A line names each that does not."},
+     "by itself. A line names each that does not."},
     {"--hostile", "LIE[,LIE...]|all",
      "For tests of a program: the host lies to the enclave. Lies are short, long, negative, "
      "wrong-errno, reused-token, stale-reply, double-fetch, time-back, never, garbage, "
@@ -89,8 +89,7 @@ constexpr Paragraph kExitStatus[] = {
     {"", "The program's own status, or:"},
     {"125",
      "nsgx-run itself failed: unknown option, no such machine, arguments or a folder that the "
-     "image "
-     "does not let in."},
+     "image does not let in."},
     {"126",
      "The image was refused: not an enclave image, damaged, not signed, or not by the wanted "
      "signer."},

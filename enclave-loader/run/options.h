@@ -36,10 +36,6 @@ inline constexpr uint32_t kCoreLevel = 4;
 enum class Request : uint8_t { kRun, kHelp, kVersion, kMan };
 // What plays the machine. kAuto: kSnp where there is /dev/nsgx, else kSim.
 enum class Machine : uint8_t { kAuto, kSim, kSnp, kEmu };
-// What nsgx-run puts into the environment of an enclave whose system calls it is to trace, and of
-// one that is to write a core file.
-inline constexpr std::string_view kTraceVariable = "NSGX_TRACE=1";
-inline constexpr std::string_view kCoreVariable = "NSGX_CORE=1";
 
 struct TraceOptions {
   bool is_wanted = false;

@@ -13,12 +13,6 @@
 
 namespace nsgx::libos {
 
-// By these variables nsgx-run asks a debug enclave, which has no secrets from who runs it, to tell
-// of its system calls, and to write a core file when a signal ends it. The program does not see
-// them.
-inline constexpr std::string_view kTraceVariable = "NSGX_TRACE=1";
-inline constexpr std::string_view kCoreVariable = "NSGX_CORE=1";
-
 // Why a string from outside was left out.
 enum class Refusal : uint8_t {
   kArgumentsFixed,  // the configuration fixes the arguments
@@ -68,7 +62,7 @@ class LaunchStrings {
     }
     for (uint32_t i = 0; i < variable_count_; ++i) {
       const std::string_view variable = TakeString(rest);
-      if (variable == kTraceVariable || variable == kCoreVariable) {
+      if (IsForLibraryOs(variable)) {
         continue;
       }
       const size_t equals = variable.find('=');
