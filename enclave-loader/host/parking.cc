@@ -19,12 +19,6 @@ constexpr int kFutexWakePrivate = 129;
 // Without a descriptor to be woken by, a thread in poll() looks up this often.
 constexpr uint64_t kBlindPollNanoseconds = 1'000'000;
 
-timespec ToTimespec(uint64_t nanoseconds) {
-  constexpr uint64_t kSecond = 1'000'000'000;
-  return {.tv_sec = static_cast<time_t>(nanoseconds / kSecond),
-          .tv_nsec = static_cast<long>(nanoseconds % kSecond)};
-}
-
 }  // namespace
 
 ParkingPlace::~ParkingPlace() {

@@ -11,11 +11,9 @@
 #include <span>
 
 #include "base/core/result.h"
+#include "enclave-loader/host/timeout.h"
 
 namespace nsgx::loader {
-
-// Nanoseconds to sleep at the most; kNoTimeout: until woken.
-inline constexpr uint64_t kNoTimeout = ~uint64_t{0};
 
 // The place of one slot. Sleep and SleepOrReady are called by the slot's own thread, Wake by
 // anybody.

@@ -13,13 +13,14 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
 #include <new>
 #include <optional>
+
+#include "enclave-loader/host/timeout.h"
 
 // Not in every <netinet/in.h> or <sys/ioctl.h>.
 #ifndef SIOCOUTQ
@@ -144,14 +145,13 @@ std::optional<OptionPlace> PlaceOf(SocketOption option, bool is_ipv6) {
 }
 
 int WaitForEvents(int fd, std::span<epoll_event> out, uint64_t nanoseconds) {
-  constexpr uint64_t kSecond = 1'000'000'000, kMillisecond = 1'000'000;
+  constexpr uint64_t kMillisecond = 1'000'000;
   const int room = static_cast<int>(out.size());
   if (nanoseconds == 0) {
     return epoll_wait(fd, out.data(), room, 0);
   }
-  const timespec timeout = {.tv_sec = static_cast<time_t>(nanoseconds / kSecond),
-                            .tv_nsec = static_cast<long>(nanoseconds % kSecond)};
-  const bool is_forever = nanoseconds == ~uint64_t{0};
+  const timespec timeout = ToTimespec(nanoseconds);
+  const bool is_forever = nanoseconds == kNoTimeout;
   const long count =
       syscall(kEpollPwait2, fd, out.data(), room, is_forever ? nullptr : &timeout, nullptr, 0);
   if (count >= 0 || errno != ENOSYS) {

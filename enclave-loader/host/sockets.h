@@ -42,7 +42,7 @@ class Sockets {
   // Readable when TakeEvents has something to give; -1 when there is none to be had.
   int event_descriptor();
   // Fills in what has become ready since it was taken last, and waits for that some nanoseconds
-  // (all bits set: for ever); may return early. Returns how many records.
+  // (kNoTimeout: for ever); may return early. Returns how many records.
   //
   // Requires: who waits is the one sleeper, see BeginSleep.
   size_t TakeEvents(std::span<shim::WaitRecord> out, uint64_t nanoseconds);

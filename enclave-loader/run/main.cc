@@ -200,12 +200,20 @@ class Run final : private EndListener {
   }
 
  private:
+  // Whether the enclave runs in this machine, as `option` wants it; if not, that was said.
+  bool RunsHere(std::string_view option) const {
+    if (options_.machine != Machine::kEmu) {
+      return true;
+    }
+    PrintComplaint(kRunTool.name, Complaint::Of("option ", option,
+                                                " is for an enclave that runs here; for the "
+                                                "machine emu, use it in its shell (--emu-shell)"));
+    return false;
+  }
+
   // False: it was said why not.
   bool OpenTrace(const ConfigView& config) {
-    if (options_.machine == Machine::kEmu) {
-      PrintComplaint(kRunTool.name,
-                     Complaint::Of("option --trace is for an enclave that runs here; for the "
-                                   "machine emu, use it in its shell (--emu-shell)"));
+    if (!RunsHere("--trace")) {
       return false;
     }
     if (options_.trace.has_calls() && (config.attributes() & NSGX_ATTRIBUTE_DEBUG) == 0) {
@@ -230,10 +238,7 @@ class Run final : private EndListener {
 
   // False: it was said why not.
   bool OpenCore(const ConfigView& config) {
-    if (options_.machine == Machine::kEmu) {
-      PrintComplaint(kRunTool.name,
-                     Complaint::Of("option --core is for an enclave that runs here; for the "
-                                   "machine emu, use it in its shell (--emu-shell)"));
+    if (!RunsHere("--core")) {
       return false;
     }
     if ((config.attributes() & NSGX_ATTRIBUTE_DEBUG) == 0) {

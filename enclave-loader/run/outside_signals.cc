@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "enclave-loader/run/outside_signals.h"
 
-#include <pthread.h>
 #include <signal.h>
 
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
 
+#include "enclave-loader/run/detached_thread.h"
 #include "syscall-shim/hostcall/host_calls.h"
 #include "vmpl-switch/abi/image.h"
 
@@ -70,14 +70,9 @@ void WatchOutsideSignals(Vcpus& vcpus, uint64_t attributes) {
     sigdelset(&watch.signals, SIGINT);
   }
   pthread_sigmask(SIG_BLOCK, &watch.signals, nullptr);
-  pthread_attr_t detached;
-  pthread_attr_init(&detached);
-  pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
-  pthread_t thread;
-  if (pthread_create(&thread, &detached, Run, nullptr) != 0) {
+  if (!StartDetachedThread(Run, nullptr)) {
     pthread_sigmask(SIG_UNBLOCK, &watch.signals, nullptr);
   }
-  pthread_attr_destroy(&detached);
 }
 
 }  // namespace nsgx::loader

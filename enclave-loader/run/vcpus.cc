@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "enclave-loader/run/vcpus.h"
 
-#include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
 
+#include "enclave-loader/run/detached_thread.h"
 #include "vmpl-switch/abi/gate.h"
 
 namespace nsgx::loader {
@@ -90,12 +90,7 @@ bool Vcpus::StartVcpu(uint32_t slot) {
   if (slots_[slot].started.exchange(true)) {
     return false;
   }
-  pthread_attr_t attributes;
-  pthread_attr_init(&attributes);
-  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  pthread_t thread;
-  const bool created = pthread_create(&thread, &attributes, SlotThread, &slots_[slot]) == 0;
-  pthread_attr_destroy(&attributes);
+  const bool created = StartDetachedThread(SlotThread, &slots_[slot]);
   if (!created) {
     slots_[slot].started = false;
   }
