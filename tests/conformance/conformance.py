@@ -166,7 +166,7 @@ def run_suite(name, suite_folder, options, kit, running, say):
     outcomes, complete = {}, True
     try:
         runner = Runner(kit, running, suite, tree, work, folder, scratch)
-        runner.prepare()
+        runner.prepare(some)
         try:
             runner.run(some, options.jobs, options.resume, outcomes, say)
         except KeyboardInterrupt:

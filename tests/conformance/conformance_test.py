@@ -25,6 +25,8 @@ from harness.suite import SKIP, Suite, Test
 class Toy(Suite):
     where = "this test"
     flags = ("-O1",)
+    precompiled_headers = ("stdexcept",)
+    precompile_from = 2
     timeout = 5
     quick = ("good",)
 
@@ -34,6 +36,8 @@ class Toy(Suite):
                 test = Test(name=test.name, skip="not for us")
             if test.name == "reads":
                 test = Test(name=test.name, sources=test.sources, arguments=("a b",), files={"../down/file": "text"})
+            if test.sources and test.sources[0].endswith(".cc"):
+                test = Test(name=test.name, sources=test.sources, precompiled=True)
             yield test
 
     def verdict(self, status, printed):
@@ -45,6 +49,10 @@ _PROGRAMS = {
     "good.c": "int main(void) { return 0; }",
     "throws.cc": "#include <stdexcept>\nint main() { try { throw std::logic_error(\"x\"); } "
     "catch (std::exception&) { return 0; } return 1; }",
+    # Has the header before its own lines, or is compiled without it.
+    "precompiled.cc": "#ifndef _LIBCPP_VERSION\n#error none\n#endif\n"
+    "int main() { try { throw std::logic_error(\"x\"); } catch (std::exception&) { return 0; } return 1; }",
+    "not_precompiled.cc": "#ifdef _LIBCPP_VERSION\n#error too early\n#endif\nint main() { return 0; }",
     "bad.c": "int main(void) { return 3; }",
     "crashes.c": "int main(void) { __builtin_trap(); }",
     "hangs.c": "#include <unistd.h>\nint main(void) { for (;;) pause(); }",
@@ -189,6 +197,8 @@ class ToySuiteTest(unittest.TestCase):
             {
                 "good": ("pass", "pass"),
                 "throws": ("pass", "pass"),
+                "precompiled": ("pass", "pass"),
+                "not_precompiled": ("pass", "pass"),
                 "reads": ("pass", "pass"),
                 "floods": ("pass", "pass"),
                 "bad": ("fail", "fail"),
@@ -238,6 +248,15 @@ class ToySuiteTest(unittest.TestCase):
         done = self.run_toy("--filter", "good", "--filter", "hangs", "--resume")
         self.assertIn("1 of 2 tests were run before", done.stdout)
         self.assertEqual(self.rows(), {"good": ("pass", "pass"), "hangs": ("timeout", "timeout")})
+
+        # What has changed is run again, and what another run has found stays.
+        with open(os.path.join(self.tree, "good.c"), "a", encoding="utf-8") as stream:
+            stream.write("// changed\n")
+        done = self.run_toy("--filter", "good", "--filter", "hangs", "--resume")
+        self.assertIn("1 of 2 tests were run before", done.stdout)
+        self.assertNotIn("were run before", self.run_toy("--filter", "good").stdout)
+        done = self.run_toy("--filter", "good", "--filter", "hangs", "--resume")
+        self.assertIn("2 of 2 tests were run before", done.stdout)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,10 @@ class BuildError(Exception):
     """A test does not compile or link; the text is what the compiler said."""
 
 
+def is_cxx(source):
+    return source.endswith(_CPP)
+
+
 def _value_after(words, option):
     return words[words.index(option) + 1]
 
@@ -63,7 +67,7 @@ class Kit:
                 continue
             words = shlex.split(edge["command"])
             if "-c" in words:
-                found["enclave_cxx" if edge["file"].endswith(_CPP) else "enclave_cc"] = words
+                found["enclave_cxx" if is_cxx(edge["file"]) else "enclave_cc"] = words
             else:
                 found[f"{_value_after(words, '-o').split('/')[0]}_link"] = words
         missing = [rule for rule in _RULES if rule not in found]
@@ -91,10 +95,11 @@ class Kit:
                 digest.update(hashlib.sha256(stream.read()).digest())
         return digest.hexdigest()[:16]
 
-    def compile(self, source, folder, flags, timeout=300):
-        """The object of a source file, made unless it is there and younger than all that it was made from."""
-        rule = "enclave_cxx" if source.endswith(_CPP) else "enclave_cc"
-        command = self._compile[rule] + list(flags)
+    def compile(self, source, folder, flags, precompiled="", timeout=300):
+        """The object of a source file, made unless it is there and younger than all that it was made from. `precompiled` is
+        what precompile() made with the same flags."""
+        rule = "enclave_cxx" if is_cxx(source) else "enclave_cc"
+        command = self._compile[rule] + list(flags) + (["-include-pch", precompiled] if precompiled else [])
         key = hashlib.sha256(json.dumps([source, command]).encode()).hexdigest()[:20]
         made = os.path.join(folder, f"{key}.o")
         if _is_current(made, self.out):
@@ -107,6 +112,16 @@ class Kit:
             raise BuildError(done.printed)
         os.replace(part, made)
         return made
+
+    def precompile(self, headers, folder, flags):
+        """What is in headers of the C++ library, as compile() takes it."""
+        text = "".join(f"#include <{header}>\n" for header in headers)
+        source = os.path.join(folder, f"headers-{hashlib.sha256(text.encode()).hexdigest()[:20]}.cc")
+        if not os.path.exists(source):
+            with open(source, "w", encoding="utf-8") as stream:
+                stream.write(text)
+        # Templates that the headers use are instantiated once, too.
+        return self.compile(source, folder, [*flags, "-x", "c++-header", "-fpch-instantiate-templates"])
 
     def link(self, world, objects, libraries, output, timeout=120):
         """An image for one of the worlds. Debug information stays out: thousands of images are written."""

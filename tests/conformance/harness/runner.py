@@ -2,6 +2,7 @@
 """Builds and runs the tests of one suite, each as an enclave and as its native twin, and tells how far it is."""
 
 import concurrent.futures
+import hashlib
 import json
 import os
 import re
@@ -12,7 +13,7 @@ import time
 from typing import NamedTuple
 
 from . import placed_files, results
-from .kit import ENCLAVE, HERE, NATIVE, BuildError
+from .kit import ENCLAVE, HERE, NATIVE, BuildError, is_cxx
 from .results import Row
 from .suite import CRASH, NO_BUILD, PASS, SKIP, TIMEOUT
 
@@ -68,19 +69,35 @@ class Runner:
         self._progress = os.path.join(folder, "progress.jsonl")
         for name in (self._objects, self._logs):
             os.makedirs(name, exist_ok=True)
-        self._flags = [flag.replace("{tree}", tree).replace("{work}", work) for flag in suite.flags]
+        self._c_flags = self._placed(suite.flags)
+        self._cxx_flags = self._c_flags + self._placed(suite.cxx_flags)
         self._nsgx_run = os.path.join(scratch, "nsgx-run")
         shutil.copy2(os.path.join(kit.out, "nsgx-run"), self._nsgx_run)
         self._support = []
+        self._headers = ""
+        self._inputs = {}  # of each test's name
 
-    def prepare(self):
-        """Compiles what every test is linked with; raises BuildError."""
+    def _placed(self, flags):
+        return [flag.replace("{tree}", self._tree).replace("{work}", self._work) for flag in flags]
+
+    def prepare(self, tests):
+        """Compiles what every test is linked with, and headers if they are many; raises BuildError."""
         self._support = [self._kit.compile(_PROLOGUE, self._objects, ["-O1", "-std=c11"])]
         for source in self._suite.support(self._tree):
             self._support.append(self._compile(source, ()))
+        users = sum(test.precompiled and not test.skip for test in tests)
+        if self._suite.precompiled_headers and users >= self._suite.precompile_from:
+            self._headers = self._kit.precompile(self._suite.precompiled_headers, self._objects, self._cxx_flags)
 
-    def _compile(self, source, flags):
-        return self._kit.compile(os.path.join(self._tree, source), self._objects, [*self._flags, *flags])
+    def _compile(self, source, flags, precompiled=False):
+        path = os.path.join(self._tree, source)
+        flags = [*(self._cxx_flags if is_cxx(path) else self._c_flags), *flags]
+        if precompiled and self._headers:
+            try:
+                return self._kit.compile(path, self._objects, flags, precompiled=self._headers)
+            except BuildError:
+                pass  # perhaps for a header that it does not expect
+        return self._kit.compile(path, self._objects, flags)
 
     # --- one test
 
@@ -107,7 +124,7 @@ class Runner:
                 self._suite.make(test, self._tree, self._work)
             except OSError as error:
                 raise BuildError(f"error: {error}") from None
-            objects = [self._compile(source, test.flags) for source in test.sources]
+            objects = [self._compile(source, test.flags, test.precompiled) for source in test.sources]
             if test.files:
                 paths = {name: os.path.join(self._tree, path) for name, path in test.files.items()}
                 objects.append(self._kit.compile(placed_files.source_for(paths, self._objects), self._objects, []))
@@ -166,42 +183,56 @@ class Runner:
     # --- many tests
 
     def run(self, tests, jobs, resume, outcomes, say):
-        """Fills {name: Outcome}, also when it is broken off. To resume is to keep what such a run has found, if the build
-        is still the same."""
-        head = {"build": self._kit.fingerprint()}
-        names = {test.name for test in tests}
+        """Fills {name: Outcome}, also when it is broken off. To resume is to keep what an earlier run has found of tests whose
+        inputs are still the same: the build's, and their own."""
+        build = self._kit.fingerprint()
+        self._inputs = {test.name: self._inputs_of(test, build) for test in tests}
+        known = self._read_progress()
         if resume:
-            found = self._read_progress(head)
-            outcomes.update({name: outcome for name, outcome in found.items() if name in names})
+            for name, (inputs, outcome) in known.items():
+                if self._inputs.get(name) == inputs:
+                    outcomes[name] = outcome
         left = [test for test in tests if test.name not in outcomes]
         if outcomes:
             say(f"{len(outcomes)} of {len(tests)} tests were run before")
         with open(self._progress, "w", encoding="utf-8") as stream:
-            stream.write(json.dumps(head) + "\n")
-            for outcome in list(outcomes.values()):
-                self._keep(outcome, outcomes, stream)
+            for name, (inputs, outcome) in known.items():
+                if name in outcomes or name not in self._inputs:
+                    self._write_progress(inputs, outcome, stream)
             self._run_all(left, jobs, outcomes, stream, len(tests), say)
             self._run_again_alone(tests, outcomes, stream, say)
 
-    def _read_progress(self, head):
+    def _inputs_of(self, test, build):
+        """Another text when the test has to be run again."""
+        suite = (self._suite.source, self._c_flags, self._cxx_flags, self._suite.timeout)
+        digest = hashlib.sha256(repr((build, suite, test)).encode())
+        for path in () if test.skip else (*test.sources, *test.files.values()):
+            path = os.path.join(self._tree, path)
+            if not path.startswith(self._work):  # what is there is made from the tree, by make()
+                with open(path, "rb") as stream:
+                    digest.update(hashlib.sha256(stream.read()).digest())
+        return digest.hexdigest()[:16]
+
+    def _read_progress(self):
+        """{name: (inputs, Outcome)} of earlier runs."""
+        known = {}
         try:
             with open(self._progress, encoding="utf-8") as stream:
-                lines = stream.read().splitlines()
-            if not lines or json.loads(lines[0]) != head:
-                return {}
-            found = {}
-            for line in lines[1:]:
-                name, native, enclave, reason, seconds = json.loads(line)
-                found[name] = Outcome(name, Row(native, enclave, reason), seconds)
-            return found
+                for line in stream:
+                    inputs, name, native, enclave, reason, seconds = json.loads(line)
+                    known[name] = inputs, Outcome(name, Row(native, enclave, reason), seconds)
         except (OSError, ValueError):
-            return {}
+            pass  # none yet, or it was broken off in the middle of a line
+        return known
 
     @staticmethod
-    def _keep(outcome, outcomes, stream):
-        outcomes[outcome.name] = outcome
-        stream.write(json.dumps([outcome.name, *outcome.row, round(outcome.seconds, 2)]) + "\n")
+    def _write_progress(inputs, outcome, stream):
+        stream.write(json.dumps([inputs, outcome.name, *outcome.row, round(outcome.seconds, 2)]) + "\n")
         stream.flush()
+
+    def _keep(self, outcome, outcomes, stream):
+        outcomes[outcome.name] = outcome
+        self._write_progress(self._inputs[outcome.name], outcome, stream)
 
     def _run_all(self, tests, jobs, outcomes, stream, total, say):
         start, next_line = time.monotonic(), time.monotonic() + _SECONDS_BETWEEN_LINES
@@ -221,8 +252,9 @@ class Runner:
                 if time.monotonic() >= next_line and pending:
                     next_line = time.monotonic() + _SECONDS_BETWEEN_LINES
                     new = len(outcomes) - begun
-                    rest = (time.monotonic() - start) / new * len(pending) / 60 if new else 0
-                    say(f"[{len(outcomes)}/{total}] {_tally(outcomes)}; about {rest:.0f} min to go")
+                    rate = 60 * new / (time.monotonic() - start)
+                    rest = f"about {len(pending) / rate:.0f} min to go" if new else "none has ended yet"
+                    say(f"[{len(outcomes)}/{total}] {_tally(outcomes)}; {rate:.0f} a minute, {rest}")
         except BaseException:
             self._running.stop_all()
             pool.shutdown(wait=True, cancel_futures=True)

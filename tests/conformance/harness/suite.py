@@ -25,6 +25,7 @@ class Test:
     arguments: tuple = ()  # for the program
     files: dict = field(default_factory=dict)  # {path in the working folder: path of the contents}
     timeout: float = 0  # seconds; 0 is the suite's
+    precompiled: bool = False  # whether the suite's precompiled headers may be read first: the test sets no macros for them
     skip: str = ""  # why it is neither built nor run
 
 
@@ -36,6 +37,11 @@ class Suite:
     source = None
     where = ""  # for a suite that is not fetched: where a person gets it
     flags = ()  # for the compiler, for all files; {tree} and {work} are replaced
+    cxx_flags = ()  # the same, for C++ files only
+    # Headers of the C++ library that are compiled once for the tests that may have them: most of what a short C++ program
+    # costs is its headers.
+    precompiled_headers = ()
+    precompile_from = 20  # tests in a run
     libraries = ()  # of the build's sysroot, for example "mbedtls"
     timeout = 30  # seconds for each twin
     quick = ()  # names of the tests that ./run tests runs, too

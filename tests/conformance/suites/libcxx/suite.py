@@ -44,6 +44,14 @@ _FEATURES = {
     "stdlib=llvm-libc++",
     "target=x86_64-unknown-linux-musl",
 }
+# Those that most tests include, directly or not.
+_HEADERS = """
+algorithm any array atomic bitset charconv chrono cmath compare concepts condition_variable coroutine deque exception
+expected filesystem format forward_list fstream functional future iomanip ios iostream istream iterator limits list locale map
+mdspan memory memory_resource mutex new optional ostream queue random ranges ratio regex scoped_allocator semaphore set
+shared_mutex span sstream stack stdexcept stop_token streambuf string string_view syncstream system_error thread tuple
+type_traits unordered_map unordered_set utility variant vector version
+""".split()
 _DIRECTIVE = re.compile(r"^\s*//\s*([A-Z_]+)(?:\(([\w-]+)\))?:\s*(.*?)\s*$")
 _TOKEN = re.compile(r"\s*(\(|\)|&&|\|\||!|(?:\{\{.+?\}\}|[-\w.=+])+)")
 _OTHER_KINDS = {
@@ -119,6 +127,16 @@ def _why_skipped(kind, text):
     return ""
 
 
+def _defines_first(lines):
+    """Whether a macro is defined before a header is included, for which it may be meant."""
+    for line in lines:
+        if re.match(r"\s*#\s*(define|undef)", line):
+            return True
+        if re.match(r"\s*#\s*include", line):
+            return False
+    return False
+
+
 class Libcxx(Suite):
     title = "libc++ 19.1.7, test/std: " + ", ".join(_PARTS)
     source = {
@@ -129,6 +147,8 @@ class Libcxx(Suite):
         "members": ["libcxx/LICENSE.TXT", f"{_TOP}/support"] + [f"{_TOP}/std/{part}" for part in _PARTS],
     }
     flags = ("-O0", f"-I{{tree}}/{_TOP}/support")
+    cxx_flags = ("-std=c++23",)
+    precompiled_headers = _HEADERS
     timeout = 60
     quick = (
         "input.output/file.streams/fstreams/ifstream.members/open_pointer",
@@ -180,8 +200,9 @@ class Libcxx(Suite):
         return Test(
             name=name,
             sources=(os.path.relpath(path, tree),),
-            flags=("-std=c++23", *flags),
+            flags=tuple(flags),
             files=files,
+            precompiled=all(flag.startswith("-fconstexpr-steps") for flag in flags) and not _defines_first(lines),
             skip=skip,
         )
 
