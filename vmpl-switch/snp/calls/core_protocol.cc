@@ -7,9 +7,6 @@
 namespace nsgx::snp {
 namespace {
 
-// RMPADJUST's own answer for a VMSA that is being run.
-constexpr uint32_t kFailInUse = 3;
-
 constexpr uint64_t PagesIn(SnpPageSize size) {
   return size == SnpPageSize::k2M ? kLargePageSize / kPageSize : 1;
 }
@@ -297,7 +294,7 @@ uint32_t CoreProtocol::DeleteVcpu(const CallContext& context) {
     return SVSM_INVALID_PARAMETER;
   }
   if (vmsa == context.vmsa) {
-    return SVSM_PROTOCOL_RESULT + kFailInUse;
+    return SVSM_PROTOCOL_RESULT + SNP_FAIL_IN_USE;
   }
   const Result<void> begun = parts_.pages.Begin(vmsa, PageState::kVmsa);
   if (!begun.ok()) {
