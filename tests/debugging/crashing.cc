@@ -39,6 +39,25 @@ struct Account {
 
 [[gnu::noinline]] void ThrowWhenAsked(const std::string& what) { throw std::runtime_error(what); }
 
+// The volatile copy keeps the compiler from seeing what is done.
+[[gnu::noinline]] void FreeAgain(char* block) {
+  char* volatile copy = block;
+  free(copy);
+}
+
+// Blocks of 100 bytes, more than malloc hands out before it keeps some for this thread.
+std::vector<char*> ManyBlocks() {
+  std::vector<char*> blocks;
+  for (int i = 0; i < 1000; ++i) {
+    blocks.push_back(static_cast<char*>(malloc(100)));
+  }
+  for (int i = 0; i < 100; ++i) {
+    free(blocks.back());
+    blocks.pop_back();
+  }
+  return blocks;
+}
+
 std::mutex mutex;
 std::condition_variable never;
 
@@ -75,6 +94,29 @@ int main(int argc, char** argv) {
   } else if (how == "smashed") {
     // The stack pointer itself is wild: a report has nothing to walk along.
     asm volatile("movq $0x1234, %%rsp\n\tpushq $0" : : : "memory");
+  } else if (how == "freed_twice") {
+    char* const block = ManyBlocks().back();
+    free(block);
+    FreeAgain(block);
+  } else if (how == "freed_by_another_thread") {
+    char* const block = ManyBlocks().back();
+    std::thread([block] { free(block); }).join();
+    FreeAgain(block);
+  } else if (how == "freed_inside") {
+    FreeAgain(ManyBlocks().back() + 32);
+  } else if (how == "resized_after_free") {
+    char* const block = ManyBlocks().back();
+    free(block);
+    char* volatile copy = block;
+    copy = static_cast<char*>(realloc(copy, 50));
+  } else if (how == "written_before_block") {
+    // The block lies in wait for the next malloc of its size.
+    char* volatile block = ManyBlocks().back();
+    free(block);
+    block[-1] = 1;
+    for (int i = 0; i < 1000; ++i) {
+      block = static_cast<char*>(malloc(100));
+    }
   } else if (how == "wait") {
     std::thread waiter(WaitForNobody);
     usleep(20000);
