@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Clocks, random numbers, allocation, static objects.
+// Clocks, random numbers, allocation, copying, static objects.
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <memory_resource>
 #include <random>
@@ -120,6 +125,94 @@ TEST(Runtime, ReallocKeepsContents) {
     ASSERT_EQ(numbers[i], i);
   }
   std::free(numbers);
+}
+
+// Two pages of random bytes, and nothing before and behind them.
+class GuardedPages {
+ public:
+  static constexpr size_t kSize = 8192;
+
+  GuardedPages() {
+    void* const memory = mmap(nullptr, kSize + 8192, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    mapping_ = static_cast<unsigned char*>(memory);
+    mprotect(begin(), kSize, PROT_READ | PROT_WRITE);
+    std::mt19937 random(1);
+    for (size_t i = 0; i < kSize; ++i) {
+      begin()[i] = static_cast<unsigned char>(random());
+    }
+  }
+  ~GuardedPages() { munmap(mapping_, kSize + 8192); }
+  GuardedPages(const GuardedPages&) = delete;
+  GuardedPages& operator=(const GuardedPages&) = delete;
+
+  unsigned char* begin() const { return mapping_ + 4096; }
+  // Where a range of `size` bytes may begin: often at an end.
+  size_t Place(size_t size, std::mt19937& random) const {
+    switch (random() % 4) {
+      case 0:
+        return 0;
+      case 1:
+        return kSize - size;
+      default:
+        return random() % (kSize - size + 1);
+    }
+  }
+
+ private:
+  unsigned char* mapping_;
+};
+
+// Through these the compiler does not see what is called.
+void* (*volatile copy)(void*, const void*, size_t) = memcpy;
+void* (*volatile move)(void*, const void*, size_t) = memmove;
+int (*volatile compare)(const void*, const void*, size_t) = memcmp;
+
+TEST(Runtime, CopiesAndMovesOfAllSizes) {
+  const GuardedPages pages, other;
+  std::mt19937 random(2);
+  std::vector<unsigned char> expected(GuardedPages::kSize);
+  for (size_t round = 0; round < 8000; ++round) {
+    const size_t size = round < 2400 ? round / 8 : random() % (GuardedPages::kSize + 1);
+    const size_t from = pages.Place(size, random);
+    size_t to = pages.Place(size, random);
+    if (round % 2 == 0) {
+      // Near each other, so that they overlap.
+      to = std::min(from + random() % 300 - std::min<size_t>(from, 150), pages.kSize - size);
+    }
+    std::copy_n(pages.begin(), pages.kSize, expected.begin());
+    for (size_t i = 0; i < size; ++i) {
+      expected[to + i] = pages.begin()[from + i];
+    }
+    ASSERT_EQ(move(pages.begin() + to, pages.begin() + from, size), pages.begin() + to);
+    ASSERT_TRUE(std::equal(expected.begin(), expected.end(), pages.begin()))
+        << size << " bytes from " << from << " to " << to;
+
+    std::copy_n(other.begin(), pages.kSize, expected.begin());
+    std::copy_n(pages.begin() + from, size, expected.begin() + static_cast<ptrdiff_t>(to));
+    ASSERT_EQ(copy(other.begin() + to, pages.begin() + from, size), other.begin() + to);
+    ASSERT_TRUE(std::equal(expected.begin(), expected.end(), other.begin()))
+        << size << " bytes from " << from << " to " << to;
+  }
+}
+
+TEST(Runtime, ComparisonFindsTheFirstDifference) {
+  const GuardedPages left, right;
+  std::mt19937 random(3);
+  for (size_t round = 0; round < 20'000; ++round) {
+    const size_t size = round < 6000 ? round / 20 : random() % 4096;
+    unsigned char* const mine = left.begin() + left.Place(size, random);
+    unsigned char* const others = right.begin() + right.Place(size, random);
+    std::copy_n(mine, size, others);
+    ASSERT_EQ(compare(mine, others, size), 0) << size;
+    if (size > 0) {
+      const size_t at = random() % size;
+      others[at] ^= static_cast<unsigned char>(1 + random() % 255);
+      const size_t later = at + random() % (size - at);
+      others[later] ^= static_cast<unsigned char>(later == at ? 0 : 0x80);
+      ASSERT_EQ(compare(mine, others, size) < 0, mine[at] < others[at]) << size << " at " << at;
+      ASSERT_EQ(compare(others, mine, size) < 0, others[at] < mine[at]) << size << " at " << at;
+    }
+  }
 }
 
 TEST(Runtime, PageSizeAndProcessors) {
