@@ -223,8 +223,9 @@ TEST(Limits, ProcessorTimeRunsOut) {
   ASSERT_EQ(setrlimit(RLIMIT_CPU, &limit), 0);
   while (signals == 0) {
   }
-  // Linux goes by its timer ticks here, which may run a tick ahead of the clock.
-  EXPECT_GE(Now(CLOCK_PROCESS_CPUTIME_ID) + 10 * kMillisecond,
+  // Linux goes by its timer ticks here, each of which it counts in full: on a busy machine they
+  // were seen to be 0.3 s ahead of the clock.
+  EXPECT_GE(Now(CLOCK_PROCESS_CPUTIME_ID) + 500 * kMillisecond,
             static_cast<int64_t>(used + 1) * 1'000'000'000);
   ASSERT_EQ(setrlimit(RLIMIT_CPU, &before), 0);
 }
