@@ -1,13 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What a change has to pass besides the tests: presubmit.py OUT_FOLDER [--base COMMIT] [--only STEP]... [--all]
+"""What a change has to pass besides the tests: presubmit.py OUT_FOLDER [--only STEP]...
 
-Runs at the top of the tree on a built OUT_FOLDER, step by step, and says for each whether it passed. clang-tidy looks
-at the files that changed since --base (default: the commit before the last one), or with --all at every file.
+Runs at the top of the tree on a built OUT_FOLDER, step by step, and says for each whether it passed.
 """
 
 import argparse
-import concurrent.futures
 import filecmp
 import glob
 import json
@@ -16,14 +14,13 @@ import re
 import subprocess
 import sys
 import tempfile
-import time
 from urllib.parse import urlparse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "third_party"))
 
+import tidy
 from fetch import mirror  # noqa: E402
 
-_TIDY_SECONDS = 900
 # Built by Kbuild, under the kernel's licence.
 _KERNEL_MODULES = ("vmpl-switch/guest-module/", "tests/hostile/snp/module/")
 # Built with the SDK by a build system of its own.
@@ -122,44 +119,8 @@ def sources_in_build(options):
     ]
 
 
-def compile_commands(out):
-    """The build's commands without a compiler cache in front."""
-    with open(os.path.join(out, "compile_commands.json"), encoding="utf-8") as stream:
-        entries = json.load(stream)
-    for entry in entries:
-        entry["command"] = re.sub(r"^.*?(?=\S*/clang(\+\+)? )", "", entry["command"])
-    return entries
-
-
 def clang_tidy(options):
-    wanted = set(tracked(*(f"*{suffix}" for suffix in (".c", ".cc"))))
-    if not options.all:
-        wanted &= set(lines_of("git", "diff", "--name-only", options.base))
-    entries = {}
-    for entry in compile_commands(options.out):
-        path = os.path.relpath(os.path.join(entry["directory"], entry["file"]))
-        if path in wanted:
-            entries.setdefault(path, entry)  # the first world that compiles it
-    deadline = time.monotonic() + _TIDY_SECONDS
-    findings, left_out = set(), 0  # a finding in a header comes once for each file that includes it
-    with tempfile.TemporaryDirectory() as folder:
-        with open(os.path.join(folder, "compile_commands.json"), "w", encoding="utf-8") as stream:
-            json.dump(list(entries.values()), stream)
-
-        def tidy(path):
-            if time.monotonic() > deadline:
-                return None
-            printed = complaints_of(["clang-tidy-19", "-p", folder, "--quiet", path])
-            errors = [line.split(":", 1) for line in printed if ": error: " in line]
-            return [f"{os.path.normpath(os.path.join(options.out, file))}:{rest}" for file, rest in errors]
-
-        with concurrent.futures.ThreadPoolExecutor(2) as pool:
-            for found in pool.map(tidy, sorted(entries)):
-                left_out += found is None
-                findings |= set(found or [])
-    if left_out:
-        print(f"  clang-tidy ran out of time; {left_out} of {len(entries)} files were not looked at")
-    return sorted(findings)
+    return tidy.findings(options.out, set(tracked("*.c", "*.cc")))
 
 
 def reproducible(options):
@@ -199,8 +160,6 @@ _STEPS = {
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out")
-    parser.add_argument("--base", default="HEAD^")
-    parser.add_argument("--all", action="store_true")
     parser.add_argument("--only", action="append", choices=list(_STEPS), default=[])
     options = parser.parse_args()
     failed = []
