@@ -75,14 +75,15 @@ TEST(Scheduling, NonsenseIsRefused) {
 }
 
 TEST(Scheduling, NiceIsEachThreadsOwn) {
+  const int before = getpriority(PRIO_PROCESS, 0);
   std::thread([] {
-    EXPECT_EQ(setpriority(PRIO_PROCESS, 0, 5), 0);
-    EXPECT_EQ(getpriority(PRIO_PROCESS, 0), 5);
+    EXPECT_EQ(setpriority(PRIO_PROCESS, 0, 15), 0);
+    EXPECT_EQ(getpriority(PRIO_PROCESS, 0), 15);
     EXPECT_EQ(setpriority(PRIO_PROCESS, 0, 1000), 0);
     EXPECT_EQ(getpriority(PRIO_PROCESS, 0), 19);
     std::thread([] { EXPECT_EQ(getpriority(PRIO_PROCESS, 0), 19) << "is inherited"; }).join();
   }).join();
-  EXPECT_EQ(getpriority(PRIO_PROCESS, 0), 0);
+  EXPECT_EQ(getpriority(PRIO_PROCESS, 0), before);
   EXPECT_EQ(syscall(SYS_getpriority, 9, 0), -1);
   EXPECT_EQ(errno, EINVAL);
 }
