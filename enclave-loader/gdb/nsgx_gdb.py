@@ -111,7 +111,7 @@ def program_dies():
 
 def threads():
     """(tid, name, state, thread) of each thread, by number."""
-    table = gdb.parse_and_eval("'nsgx::libos::(anonymous namespace)::table'")
+    table = gdb.parse_and_eval("'nsgx::libos::(anonymous namespace)::thread_table'")
     thread_type = gdb.lookup_type("nsgx::libos::Thread")
     node_type = gdb.lookup_type("nsgx::ListNode<nsgx::libos::ThreadTableTag>")
     found = []

@@ -6,6 +6,7 @@
 #include "base/core/check.h"
 #include "base/core/spinlock.h"
 #include "libos/host/host.h"
+#include "libos/kernel/count_report.h"
 #include "libos/kernel/futex.h"
 #include "libos/kernel/futex_lock.h"
 #include "libos/kernel/scheduler.h"
@@ -24,11 +25,11 @@ using ThreadList = IntrusiveList<Thread, ThreadTableTag>;
 
 // Threads by number modulo kTableSize. Numbers are not used again before all have been used once.
 constinit SpinLock table_lock;
-[[clang::no_destroy]] constinit ThreadList table[kTableSize];
+[[clang::no_destroy]] constinit ThreadList thread_table[kTableSize];
 constinit uint32_t thread_count = 0;
 constinit int32_t next_id = kProcessId;
 
-ThreadList& ListFor(int32_t tid) { return table[static_cast<uint32_t>(tid) % kTableSize]; }
+ThreadList& ListFor(int32_t tid) { return thread_table[static_cast<uint32_t>(tid) % kTableSize]; }
 
 Thread* Find(int32_t tid) REQUIRES(table_lock) {
   for (Thread& thread : ListFor(tid)) {
@@ -68,7 +69,7 @@ uint32_t RemoveThread(Thread& thread) {
 void ForEachThread(void (*each)(Thread& thread, void* context), void* context,
                    void (*last)(void* context)) {
   SpinLockGuard guard(table_lock);
-  for (ThreadList& list : table) {
+  for (ThreadList& list : thread_table) {
     for (Thread& thread : list) {
       each(thread, context);
     }
@@ -95,7 +96,7 @@ uint32_t ThreadCount() {
 int32_t NextThreadId(int32_t after) {
   int32_t next = 0;
   SpinLockGuard guard(table_lock);
-  for (ThreadList& list : table) {
+  for (ThreadList& list : thread_table) {
     for (const Thread& thread : list) {
       if (thread.tid > after && (next == 0 || thread.tid < next)) {
         next = thread.tid;
@@ -124,6 +125,7 @@ void ExitCurrentThread(int32_t status) {
 
 void ExitProcess(int32_t status) {
   Memory().SynchronizeAll();
+  ReportCounts();
   host::Done(NSGX_DONE_EXIT, static_cast<uint32_t>(status) & 0xff);
 }
 
