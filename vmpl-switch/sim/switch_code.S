@@ -93,19 +93,9 @@ nsgx_sim_switch_begin:
         mov SIM_VCPU_BLOCK(%rax), %r11
 .endm
 
-/* void nsgx_sim_enter_*(ThreadBlock* block, uint64_t answer)
- * FROM:  C++, host state.
- * STATE: leaves as enclave; the enclave continues behind its call of the gate, or at its entry
- *        point the first time (Vcpu::PrepareFirstEntry).
- * LIVE:  rdi = block, rsi = answer. Returns, with block->exit filled, when the enclave leaves
- *        through its gate or is made to. */
-.macro ENTER name, keys
-        .hidden \name, \name\()_arrived, \name\()_end
-        .globl \name, \name\()_arrived, \name\()_end
-        .type \name, @function
-        .balign 64
-\name:
-        .cfi_startproc
+/* What the C calling convention wants kept: registers on the stack, below them MXCSR and the x87 control word.
+ * Those two are loaded, and dropped, before the registers are restored. */
+.macro SAVE_CALLEE_SAVED
         push %rbp
         .cfi_adjust_cfa_offset 8
         .cfi_rel_offset %rbp, 0
@@ -128,6 +118,30 @@ nsgx_sim_switch_begin:
         .cfi_adjust_cfa_offset 8
         stmxcsr (%rsp)
         fnstcw 4(%rsp)
+.endm
+.macro RESTORE_CALLEE_SAVED
+        pop %r15
+        pop %r14
+        pop %r13
+        pop %r12
+        pop %rbx
+        pop %rbp
+.endm
+
+/* void nsgx_sim_enter_*(ThreadBlock* block, uint64_t answer)
+ * FROM:  C++, host state.
+ * STATE: leaves as enclave; the enclave continues behind its call of the gate, or at its entry
+ *        point the first time (Vcpu::PrepareFirstEntry).
+ * LIVE:  rdi = block, rsi = answer. Returns, with block->exit filled, when the enclave leaves
+ *        through its gate or is made to. */
+.macro ENTER name, keys
+        .hidden \name, \name\()_arrived, \name\()_end
+        .globl \name, \name\()_arrived, \name\()_end
+        .type \name, @function
+        .balign 64
+\name:
+        .cfi_startproc
+        SAVE_CALLEE_SAVED
         mov %rsp, SIM_BLOCK_HOST_RSP(%rdi)
         mov SIM_BLOCK_SLOT(%rdi), %r9
         mov %rsi, %r8
@@ -161,12 +175,7 @@ nsgx_sim_switch_begin:
         xor %r9d, %r9d
         xor %r10d, %r10d
         xor %r11d, %r11d
-        pop %r15
-        pop %r14
-        pop %r13
-        pop %r12
-        pop %rbx
-        pop %rbp
+        RESTORE_CALLEE_SAVED
         ret
         .cfi_endproc
 \name\()_end:
@@ -189,28 +198,7 @@ nsgx_sim_switch_begin:
         .cfi_startproc
         cmp $NSGX_GATE_DONE, %rdi
         ja \name\()_seh
-        push %rbp
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset %rbp, 0
-        push %rbx
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset %rbx, 0
-        push %r12
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset %r12, 0
-        push %r13
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset %r13, 0
-        push %r14
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset %r14, 0
-        push %r15
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset %r15, 0
-        sub $8, %rsp
-        .cfi_adjust_cfa_offset 8
-        stmxcsr (%rsp)
-        fnstcw 4(%rsp)
+        SAVE_CALLEE_SAVED
         /* An x87 exception that is still pending belongs to the enclave. */
         fwait
 \name\()_leave:
@@ -261,12 +249,7 @@ nsgx_sim_switch_begin:
         xor %r9d, %r9d
         xor %r10d, %r10d
         xor %r11d, %r11d
-        pop %r15
-        pop %r14
-        pop %r13
-        pop %r12
-        pop %rbx
-        pop %rbp
+        RESTORE_CALLEE_SAVED
         ret
         .cfi_endproc
 
@@ -377,12 +360,7 @@ nsgx_sim_forced_exit:
         ldmxcsr (%rsp)
         fldcw 4(%rsp)
         add $8, %rsp
-        pop %r15
-        pop %r14
-        pop %r13
-        pop %r12
-        pop %rbx
-        pop %rbp
+        RESTORE_CALLEE_SAVED
         ret
         .size nsgx_sim_forced_exit, .-nsgx_sim_forced_exit
 
