@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "libos/kernel/gate.h"
 
+#include <algorithm>
+
+#include "base/core/addr.h"
+#include "base/core/check.h"
 #include "libos/kernel/cpu.h"
 #include "vmpl-switch/abi/slot.h"
 
@@ -22,20 +26,50 @@ Result<void> CallForStatus(uint64_t call, uint64_t a0, uint64_t a1, uint64_t a2)
   return {};
 }
 
+// A call that changes pages, as often as the SEH's limit wants. Adds to `done` the bytes of those
+// that did not fail. Whole aligned pieces cost the SEH no table of their own.
+Result<void> CallInPieces(uint64_t call, uint64_t address, uint64_t size, uint64_t rights,
+                          uint64_t* done) {
+  do {
+    constexpr uint64_t kPiece = NSGX_GATE_MAX_PAGES * kPageSize;
+    const uint64_t part = std::min(size, kPiece - address % kPiece);
+    TRY(CallForStatus(call, address, part, rights));
+    if (done != nullptr) {
+      *done += part;
+    }
+    address += part;
+    size -= part;
+  } while (size != 0);
+  return {};
+}
+
 uint64_t AddressOf(const void* pointer) { return reinterpret_cast<uint64_t>(pointer); }
 
 }  // namespace
 
 Result<void> Commit(uint64_t address, uint64_t size, Rights rights) {
-  return CallForStatus(NSGX_GATE_COMMIT, address, size, static_cast<uint64_t>(rights));
+  uint64_t done = 0;
+  Result<void> result =
+      CallInPieces(NSGX_GATE_COMMIT, address, size, static_cast<uint64_t>(rights), &done);
+  if (!result.ok() && done != 0) {
+    CHECK(CallInPieces(NSGX_GATE_TRIM, address, done, 0, nullptr).ok());
+  }
+  return result;
 }
 
 Result<void> Protect(uint64_t address, uint64_t size, Rights rights) {
-  return CallForStatus(NSGX_GATE_PROTECT, address, size, static_cast<uint64_t>(rights));
+  return CallInPieces(NSGX_GATE_PROTECT, address, size, static_cast<uint64_t>(rights), nullptr);
 }
 
 Result<void> Trim(uint64_t address, uint64_t size) {
-  return CallForStatus(NSGX_GATE_TRIM, address, size, 0);
+  uint64_t done = 0;
+  Result<void> result = CallInPieces(NSGX_GATE_TRIM, address, size, 0, &done);
+  if (!result.ok() && done != 0) {
+    CHECK(CallInPieces(NSGX_GATE_COMMIT, address, done, static_cast<uint64_t>(Rights::kReadWrite),
+                       nullptr)
+              .ok());
+  }
+  return result;
 }
 
 Result<void> Entropy(std::span<std::byte> out) {

@@ -23,15 +23,17 @@ enum class Rights : uint32_t {
   kReadExecute = NSGX_PERMISSION_READ | NSGX_PERMISSION_EXECUTE,
 };
 
-// Addresses and sizes are multiples of the page size and lie in the enclave's range. A call that
-// fails changes nothing.
+// Addresses and sizes are multiples of the page size and lie in the enclave's range.
 //
-// Commit makes pages usable that were not, zero at first touch. Errors: kNoMemory, kAlreadyExists.
+// Commit makes pages usable that were not, zero at first touch. Errors: kNoMemory,
+// kAlreadyExists; nothing is changed then.
 Result<void> Commit(uint64_t address, uint64_t size, Rights rights);
 // Changes rights of committed pages. Errors: kBadState (some page is not committed),
-// kPermissionDenied (image pages: more rights than they had).
+// kPermissionDenied (image pages: more rights than they had), kNoMemory; the first of them may have
+// been changed then.
 Result<void> Protect(uint64_t address, uint64_t size, Rights rights);
-// Scrubs committed pages and gives them back.
+// Scrubs committed pages and gives them back. Errors: kNoMemory; all are committed then, some of
+// them scrubbed, readable and writable.
 Result<void> Trim(uint64_t address, uint64_t size);
 
 // Fills `out` from the SEH's random source. Errors: kEntropyFailure.

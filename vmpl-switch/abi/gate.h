@@ -32,9 +32,12 @@
 #define NSGX_GATE_EVIDENCE 25    /* (address of 64 bytes report data, address of struct nsgx_evidence_core) */
 #define NSGX_GATE_LAST_SEH_CALL 25
 
+/* COMMIT, PROTECT and TRIM change at most so many pages at once, because nothing else runs on the processor meanwhile. */
+#define NSGX_GATE_MAX_PAGES 4096
+
 /* A call that fails has changed nothing. What the calls of the SEH say besides 0:
  *
- * COMMIT, PROTECT, TRIM  INVALID_ARGUMENT   not whole pages, no pages, permissions other than none, R, RW, RX
+ * COMMIT, PROTECT, TRIM  INVALID_ARGUMENT   not whole pages, no pages, too many, permissions other than none, R, RW, RX
  *                        OUT_OF_RANGE       not all inside the enclave
  *                        ALREADY_EXISTS     COMMIT: a page is committed
  *                        NOT_FOUND          PROTECT, TRIM: a page is not committed

@@ -133,7 +133,7 @@ Result<void> Enclave::ServeGateCall(uint64_t call, uint64_t a0, uint64_t a1, uin
 
 // Returns the pages [address, address + size) that a call wants to change.
 Result<PageRun> Enclave::WholePages(uint64_t address, uint64_t size) const {
-  if (!IsAligned(address | size, kPageSize)) {
+  if (!IsAligned(address | size, kPageSize) || size > NSGX_GATE_MAX_PAGES * kPageSize) {
     return Error(Status::kInvalidArgument);
   }
   return OwnRun(address, size);

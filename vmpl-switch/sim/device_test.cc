@@ -198,7 +198,7 @@ TEST(Device, CommitsProtectsAndTrims) {
 TEST(Device, UsesHugePagesForMuchMemory) {
   TestProgram program;
   program.Start();
-  constexpr uint64_t kSize = 64 << 20;
+  constexpr uint64_t kSize = NSGX_GATE_MAX_PAGES << 12;
   EXPECT_EQ(program.Gate({NSGX_GATE_COMMIT, program.boot().heap, kSize, kReadWrite}), 0);
   EXPECT_EQ(program.Write(program.boot().heap + kSize - 8, 5), 5u);
   EXPECT_EQ(program.Gate({NSGX_GATE_TRIM, program.boot().heap, kSize}), 0);
