@@ -160,6 +160,9 @@ class Run final : private EndListener {
     if (options_.machine == Machine::kEmu) {
       return RunOnEmulator(options_.emulator, EmulatedRunOf(options_), kOurFailure);
     }
+    if (options_.stats != StatsForm::kNone && IsDebug(config.value())) {
+      options_.environment.push_back(kCountsVariable);
+    }
     for (const Complaint& line : VariablesLeftOut(config.value(), options_.environment)) {
       PrintImageComplaint(options_.image, line);
     }
@@ -200,6 +203,10 @@ class Run final : private EndListener {
   }
 
  private:
+  static bool IsDebug(const ConfigView& config) {
+    return (config.attributes() & NSGX_ATTRIBUTE_DEBUG) != 0;
+  }
+
   // Whether the enclave runs in this machine, as `option` wants it; if not, that was said.
   bool RunsHere(std::string_view option) const {
     if (options_.machine != Machine::kEmu) {
@@ -216,7 +223,7 @@ class Run final : private EndListener {
     if (!RunsHere("--trace")) {
       return false;
     }
-    if (options_.trace.has_calls() && (config.attributes() & NSGX_ATTRIBUTE_DEBUG) == 0) {
+    if (options_.trace.has_calls() && !IsDebug(config)) {
       PrintImageComplaint(options_.image,
                           Complaint::Of("it is no debug image, so its system calls can't be "
                                         "traced; sign it with debug = true, or trace host calls "
@@ -241,7 +248,7 @@ class Run final : private EndListener {
     if (!RunsHere("--core")) {
       return false;
     }
-    if ((config.attributes() & NSGX_ATTRIBUTE_DEBUG) == 0) {
+    if (!IsDebug(config)) {
       PrintImageComplaint(options_.image,
                           Complaint::Of("it is no debug image, so nobody may see its memory; sign "
                                         "it with debug = true"));
@@ -276,7 +283,7 @@ class Run final : private EndListener {
   }
 
   void OnLog(uint32_t level, std::string_view line) override {
-    // Neither trace records nor pieces of a core file are for eyes.
+    // Trace records, pieces of a core file and counts are not for eyes.
     if (level == kTraceLevel) {
       if (tracer_.has_value()) {
         tracer_->OnRecord(line);
@@ -287,6 +294,10 @@ class Run final : private EndListener {
       if (core_.has_value()) {
         core_->OnPiece(line);
       }
+      return;
+    }
+    if (level == kCountsLevel) {
+      stats_.library_os = ParseCounts(line);
       return;
     }
     if (level <= options_.log_level) {
@@ -426,7 +437,7 @@ class Run final : private EndListener {
              options_.stats == StatsForm::kJson ? StatsJson(stats_) : StatsText(stats_));
   }
 
-  const RunOptions& options_;
+  RunOptions options_;
   std::span<const std::byte> file_;  // the image's, for as long as the enclave runs
   RunStats stats_;
   std::unique_ptr<Device> device_;

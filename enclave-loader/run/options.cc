@@ -58,7 +58,9 @@ constexpr Option kOptions[] = {
      "Refuses every image that is not signed with this key: its hash as nsgx-inspect shows it, or "
      "the public key itself (PEM)."},
     {"--stats", "[=json]",
-     "At the end, says on standard error where the time went and how often the enclave was left."},
+     "At the end, says on standard error where the time went and how often the enclave was left, "
+     "and of "
+     "debug images what the library OS counted; see docs/tracing.md."},
     {"--trace", "[=FILE]",
      "Prints the program's system calls as they are made, as strace does, to standard error or to "
      "FILE. For debug images only; see docs/tracing.md."},

@@ -32,6 +32,7 @@ inline constexpr uint32_t kWarningLevel = 1;
 inline constexpr uint32_t kInfoLevel = 2;
 inline constexpr uint32_t kTraceLevel = 3;
 inline constexpr uint32_t kCoreLevel = 4;
+inline constexpr uint32_t kCountsLevel = 5;
 
 enum class Request : uint8_t { kRun, kHelp, kVersion, kMan };
 // What plays the machine. kAuto: kSnp where there is /dev/nsgx, else kSim.

@@ -196,6 +196,22 @@ TEST(Stats, TextLeavesOutZerosJsonDoesNot) {
   EXPECT_EQ(json.find('\n'), json.size() - 1);
 }
 
+TEST(Stats, CountsOfTheLibraryOsAreReadOrNotBelieved) {
+  const NamedCounts expected = {{"switches", 12}, {"steals", 0}};
+  EXPECT_EQ(ParseCounts("switches 12, steals 0"), expected);
+  for (const std::string_view line :
+       {"switches", "switches ", "switches x", " 12", "Switches 12", "a\": 1",
+        "switches 12 steals 0", "switches 99999999999999999999", "switches -1"}) {
+    EXPECT_TRUE(ParseCounts(line).empty()) << line;
+  }
+  RunStats stats;
+  EXPECT_EQ(StatsText(stats).find("library OS"), std::string::npos);
+  stats.library_os = expected;
+  EXPECT_NE(StatsText(stats).find("library OS: switches 12\n"), std::string::npos);
+  EXPECT_NE(StatsJson(stats).find("\"library_os\": {\"switches\": 12, \"steals\": 0}"),
+            std::string::npos);
+}
+
 TEST(RunOptions, MountsHaveTwoPlaces) {
   const Line line = {"--mount", "a:b:/data:ro", "--mount=/srv:/x", "--mount", ".:/y:rw", "app.elf"};
   const auto options = ParseRunOptions(line.arguments());

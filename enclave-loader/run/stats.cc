@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "enclave-loader/run/stats.h"
 
+#include <algorithm>
+#include <charconv>
 #include <cstdio>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -54,6 +57,10 @@ std::vector<Group> Groups(const RunStats& stats) {
                    {"memory_high_water_kib", stats.memory_high_water_kib}}};
   std::vector<Group> groups = {std::move(exits), std::move(host_calls), std::move(gate_calls),
                                std::move(others)};
+  if (!stats.library_os.empty()) {
+    groups.push_back(
+        {"library_os", "library OS", {stats.library_os.begin(), stats.library_os.end()}});
+  }
   if (!stats.lies.empty()) {
     Group lies = {"lies", "lies of the host", {}};
     for (size_t i = 0; i < stats.lies.size(); ++i) {
@@ -71,6 +78,31 @@ std::string Microseconds(uint64_t nanoseconds) {
 }
 
 }  // namespace
+
+NamedCounts ParseCounts(std::string_view line) {
+  NamedCounts counts;
+  while (!line.empty()) {
+    const size_t space = line.find(' ');
+    const std::string_view name = line.substr(0, space);
+    if (space == std::string_view::npos || name.empty() ||
+        name.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") != std::string_view::npos) {
+      return {};
+    }
+    line.remove_prefix(space + 1);
+    uint64_t value = 0;
+    const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), value);
+    if (error != std::errc()) {
+      return {};
+    }
+    line.remove_prefix(static_cast<size_t>(end - line.data()));
+    if (!line.empty() && !line.starts_with(", ")) {
+      return {};
+    }
+    line.remove_prefix(std::min<size_t>(line.size(), 2));
+    counts.emplace_back(name, value);
+  }
+  return counts;
+}
 
 std::string StatsText(const RunStats& stats) {
   std::string text = "machine: " + std::string(stats.machine);

@@ -7,6 +7,8 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "vmpl-switch/device/device.h"
 
@@ -16,6 +18,8 @@ namespace nsgx::loader {
 enum class Phase : uint8_t { kExec, kParse, kCreate, kLoad, kHash, kSignature, kInit, kRun };
 inline constexpr size_t kPhaseCount = 8;
 
+using NamedCounts = std::vector<std::pair<std::string, uint64_t>>;
+
 struct RunStats {
   std::string_view machine;
   std::string_view limitations;  // of the machine; empty: none
@@ -24,7 +28,12 @@ struct RunStats {
   std::span<const uint64_t> host_calls;  // by number; the last one counts unknown numbers
   std::span<const uint64_t> lies;        // by Lie; empty: the host was honest
   uint64_t memory_high_water_kib = 0;
+  NamedCounts library_os;  // what the library OS told; empty: no debug enclave, or it was ended
 };
+
+// Of "name 12, other 3", as libos::host::LogLevel::kCounts has it. The enclave is not believed:
+// what has another form, or a name that isn't of small letters and _, gives none.
+NamedCounts ParseCounts(std::string_view line);
 
 std::string StatsText(const RunStats& stats);
 // One line.

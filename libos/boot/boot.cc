@@ -15,6 +15,7 @@
 #include "libos/kernel/clock.h"
 #include "libos/kernel/clone.h"
 #include "libos/kernel/core_file.h"
+#include "libos/kernel/count_report.h"
 #include "libos/kernel/cpu.h"
 #include "libos/kernel/entry.h"
 #include "libos/kernel/gate.h"
@@ -229,6 +230,9 @@ void libos_boot(nsgx_slot* slot) {
   libos_fill_syscall_table(strings.WantsTrace());
   if (strings.WantsCore()) {
     EnableCoreFile();
+  }
+  if (strings.WantsCounts()) {
+    EnableCountReport();
   }
   ProtectRelocated(base);
   if (!InitClock(boot.tsc_khz)) {

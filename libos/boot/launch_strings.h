@@ -82,6 +82,7 @@ class LaunchStrings {
   // Whether nsgx-run asks for it, and this is a debug enclave.
   bool WantsTrace() const { return IsAskedFor(kTraceVariable); }
   bool WantsCore() const { return IsAskedFor(kCoreVariable); }
+  bool WantsCounts() const { return IsAskedFor(kCountsVariable); }
 
  private:
   // Cuts the first string off `rest`.

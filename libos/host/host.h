@@ -65,9 +65,16 @@ void SetTick(uint32_t microseconds);
 uint64_t WallClock();
 
 // A line for the operator (crash report, warning), not for the program's streams. Cut at 1024
-// bytes. On the last two levels, no line: a record of a traced call, or a piece of a core file (its
-// place in the file, 8 bytes, and what lies there).
-enum class LogLevel : uint32_t { kError = 0, kWarning = 1, kInfo = 2, kTrace = 3, kCore = 4 };
+// bytes. On the last three levels, no line for eyes: a record of a traced call, a piece of a core
+// file (its place in the file, 8 bytes, and what lies there), or counts, as "name 12, other 3".
+enum class LogLevel : uint32_t {
+  kError = 0,
+  kWarning = 1,
+  kInfo = 2,
+  kTrace = 3,
+  kCore = 4,
+  kCounts = 5
+};
 void Log(LogLevel level, std::span<const char> line);
 
 // Certificates that go with the hardware's report; unverified. Bytes written.

@@ -14,6 +14,7 @@
 #include "base/core/log.h"
 #include "libos/host/host.h"
 #include "libos/kernel/core_file.h"
+#include "libos/kernel/count_report.h"
 #include "libos/kernel/cpu.h"
 #include "libos/kernel/panic.h"
 #include "libos/kernel/signal.h"
@@ -154,6 +155,7 @@ void DieBySignal(const SignalInfo& info, const nsgx_frame* frame) {
     TellCallers(*frame, !is_fault);
     WriteCoreFile(info, *frame);
   }
+  ReportCounts();
   host::Done(NSGX_DONE_SIGNAL, static_cast<uint32_t>(info.signal));
 }
 

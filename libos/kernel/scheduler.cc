@@ -640,14 +640,16 @@ uint64_t ProcessCpuTicks() {
   return total;
 }
 
-SwitchCounts CountSwitches() {
-  SwitchCounts counts = {.voluntary = 0, .involuntary = 0};
+SchedulingCounts CountScheduling() {
+  SchedulingCounts counts = {};
   for (uint32_t i = 0; i < StartedCpus(); ++i) {
     const Cpu* cpu = CpuByIndex(i);
     if (cpu != nullptr) {
-      const uint64_t forced = __atomic_load_n(&cpu->preemptions, __ATOMIC_RELAXED);
-      counts.involuntary += forced;
-      counts.voluntary += __atomic_load_n(&cpu->switches, __ATOMIC_RELAXED) - forced;
+      counts.switches += __atomic_load_n(&cpu->switches, __ATOMIC_RELAXED);
+      counts.preemptions += __atomic_load_n(&cpu->preemptions, __ATOMIC_RELAXED);
+      counts.steals += __atomic_load_n(&cpu->steals, __ATOMIC_RELAXED);
+      counts.parks += __atomic_load_n(&cpu->parks, __ATOMIC_RELAXED);
+      counts.ticks += __atomic_load_n(&cpu->ticks, __ATOMIC_RELAXED);
     }
   }
   return counts;

@@ -68,12 +68,15 @@ uint64_t CpuTicksOf(Thread& thread);
 // TSC ticks that all threads together have had.
 uint64_t ProcessCpuTicks();
 
-// How often threads gave up a vCPU, and how often they were made to.
-struct SwitchCounts {
-  uint64_t voluntary;
-  uint64_t involuntary;
+// What happened on all vCPUs together so far.
+struct SchedulingCounts {
+  uint64_t switches;     // a vCPU went on with another thread
+  uint64_t preemptions;  // those of them that a tick forced
+  uint64_t steals;       // a vCPU took a thread that waited for another
+  uint64_t parks;        // a vCPU had nothing to run and slept
+  uint64_t ticks;
 };
-SwitchCounts CountSwitches();
+SchedulingCounts CountScheduling();
 
 // Returns once every other vCPU has passed a full memory barrier. May give up the vCPU, and takes
 // as long as it takes until each has had a tick.

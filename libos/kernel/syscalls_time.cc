@@ -180,10 +180,10 @@ SysResult SysGetrusage(int32_t who, UserOut<int64_t> usage) {
   values[0] = user.seconds;
   values[1] = user.microseconds;
   if (who == kSelf) {
-    const SwitchCounts switches = CountSwitches();
+    const SchedulingCounts counts = CountScheduling();
     values[4] = static_cast<int64_t>(Memory().peak_committed_bytes() >> 10);
-    values[16] = static_cast<int64_t>(switches.voluntary);
-    values[17] = static_cast<int64_t>(switches.involuntary);
+    values[16] = static_cast<int64_t>(counts.switches - counts.preemptions);
+    values[17] = static_cast<int64_t>(counts.preemptions);
   }
   TRY(CopyToUser(usage.address(), std::as_bytes(std::span(values))));
   return 0;

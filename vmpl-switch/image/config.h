@@ -115,12 +115,13 @@ bool FixesVariable(const ConfigView& config, std::string_view name);
 bool AllowsVariable(const ConfigView& config, std::string_view name);
 
 // By these variables nsgx-run asks the library OS of a debug enclave, which has no secrets from who
-// runs it, to tell of system calls, and to write a core file when a signal ends the program, which
-// does not see them.
+// runs it, to tell of system calls, to write a core file when a signal ends the program, and to
+// tell at the end what it counted. The program does not see them.
 inline constexpr std::string_view kTraceVariable = "NSGX_TRACE=1";
 inline constexpr std::string_view kCoreVariable = "NSGX_CORE=1";
+inline constexpr std::string_view kCountsVariable = "NSGX_COUNTS=1";
 constexpr bool IsForLibraryOs(std::string_view variable) {
-  return variable == kTraceVariable || variable == kCoreVariable;
+  return variable == kTraceVariable || variable == kCoreVariable || variable == kCountsVariable;
 }
 
 // Checks everything about the struct that can be checked without the lists behind it. For whoever

@@ -13,6 +13,7 @@
 #include <memory>
 #include <mutex>
 #include <semaphore>
+#include <span>
 #include <thread>
 
 #include "base/core/check.h"
@@ -213,6 +214,8 @@ void SetTick(uint32_t) {
 }
 
 uint64_t WallClock() { return 1'700'000'000ull * kNanosecondsPerSecond; }
+
+void Log(LogLevel, std::span<const char> line) { fwrite(line.data(), 1, line.size(), stderr); }
 
 [[noreturn]] void Done(uint32_t kind, uint32_t code) {
   fflush(stderr);
