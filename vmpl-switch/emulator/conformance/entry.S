@@ -242,6 +242,7 @@ pointers:
 	.skip	4096
 shared_pointers:
 	.skip	4096
+	.globl	directory
 directory:
 	.skip	4096
 stack:

@@ -10,6 +10,7 @@ extern const uint8_t image_start[];
 extern const uint8_t image_end[];
 extern uint64_t gdt[5];
 extern uint64_t root[512];
+extern uint64_t directory[512];
 extern uint64_t encryption_bit_number;
 void PayloadMain();
 // base/core/mem.h brings memcpy and its like; nothing here checks itself.
@@ -681,6 +682,22 @@ void CheckProcessors() {
   Check("what VMPL0 wrote stays there", changed, 0);
   Let(1, RacerJob::kRest);
 
+  // The guest's own tables, which other processors remember.
+  ChangeState(kSharedAtStart, GHCB_PAGE_PRIVATE);
+  Pvalidate(kSharedAtStart, SNP_SIZE_4K, 1);
+  volatile uint64_t& entry = directory[kSharedAtStart / kLargePage];
+  const uint64_t mapped = entry;
+  g_race.address = kSharedAtStart;
+  Let(0, RacerJob::kRead);
+  Race(
+      "nobody uses a translation after INVLPGB",
+      [] {
+        entry = 0;
+        Invlpgb();
+      },
+      [mapped] { entry = mapped; });
+  Let(0, RacerJob::kRest);
+
   // A state for its VMPL1 lets it go on at VMPL0, where it was.
   FillVmsa(g_other_vmsa, 1);
   MakeVmsa(g_other_vmsa);
@@ -780,6 +797,9 @@ void PayloadMain() {
   Check("the GHCB is registered", is_registered, 1);
   if (letter == 'p') {
     CheckRegisters();
+    ForgetTrap();
+    Invlpgb();
+    Check("one processor has no INVLPGB", TrapOf(g_trap), TrapCode(6, 0));
     CheckPvalidate();
     CheckRmpadjust();
     CheckPageStates();

@@ -100,6 +100,15 @@ inline uint64_t Rmpadjust(uint64_t address, uint64_t size, uint64_t attributes) 
                : "memory", "cc", "r11");
   return rax;
 }
+// All translations of the guest, with all global ones, on all processors.
+inline uint64_t Invlpgb() {
+  uint64_t rax = 0xc;
+  asm volatile(CONFORMANCE_GUARDED(".byte 0x0f, 0x01, 0xfe\n .byte 0x0f, 0x01, 0xff")
+               : "+a"(rax)
+               : "c"(0), "d"(0)
+               : "memory", "cc", "r11");
+  return rax;
+}
 struct QueryResult {
   uint64_t code, size, attributes;
 };

@@ -109,7 +109,15 @@ void BareHardware::SendNmi(unsigned processor) {
 }
 
 void BareHardware::WaitForNmi() { SleepUntilNmi(); }
-void BareHardware::Pause() { __builtin_ia32_pause(); }
+
+// Not by PAUSE: QEMU then takes the lock that it has for all devices, and whoever waits in a loop
+// keeps the others from their interrupt controllers.
+void BareHardware::Pause() {
+  constexpr int kTurns = 200;
+  for (int i = 0; i < kTurns; ++i) {
+    asm volatile("" : : : "memory");
+  }
+}
 
 unsigned BareHardware::CountProcessors() {
   constexpr uint16_t kFwCfgSelector = 0x510;

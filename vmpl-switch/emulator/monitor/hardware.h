@@ -22,6 +22,7 @@ class Hardware {
   virtual void SendNmi(unsigned processor) = 0;
   // Sleeps until one has come.
   virtual void WaitForNmi() = 0;
+  // Takes a moment, in a loop that waits for another processor.
   virtual void Pause() = 0;
 
   // Devices forget what they may not reach any more.

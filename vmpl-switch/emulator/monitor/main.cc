@@ -251,6 +251,9 @@ void MonitorMain(const nsgx::emu::StartInfo* info) {
 
   static constinit firmware::SecureProcessor g_firmware;
   static constinit firmware::GuestCpuid g_cpuid(firmware::NativeCpuid, kEncryptionBitNumber);
+  if (count > 1) {
+    g_cpuid.ShowBroadcast();
+  }
   const Result<igvm::File> file = igvm::File::Open(bytes);
   if (!file.ok()) {
     LOG(kError, "the IGVM file of ", bytes.size(), " bytes: ", file.error());

@@ -355,10 +355,32 @@ Monitor::MaybeEnd Monitor::HandleInvalidOpcode(VmplContext& context) {
     case Instruction::kRmpquery:
       ++counters_.rmpquery;
       return HandleSnpInstruction(context, decoded);
+    case Instruction::kInvlpgb:
+    case Instruction::kTlbsync:
+      if (processors_.count() > 1) {
+        HandleBroadcast(context, decoded);
+        return std::nullopt;
+      }
+      [[fallthrough]];
     default:
       Raise(context, kVectorInvalidOpcode, std::nullopt);
       return std::nullopt;
   }
+}
+
+// Machines with one processor do not have these instructions. Whatever INVLPGB names, all of the
+// guest's translations go, and have gone when it is over: TLBSYNC has nothing to wait for.
+void Monitor::HandleBroadcast(VmplContext& context, const Decoded& decoded) {
+  if (context.vmcb->save.cpl != 0) {
+    Raise(context, kVectorGeneralProtection, 0);
+    return;
+  }
+  if (decoded.instruction == Instruction::kInvlpgb) {
+    ++counters_.broadcasts;
+    tables_.FlushAll();
+  }
+  context.vmcb->save.rip += decoded.size;
+  context.vmcb->control.interrupt_shadow = 0;
 }
 
 Monitor::MaybeEnd Monitor::HandleSnpInstruction(VmplContext& context, const Decoded& decoded) {

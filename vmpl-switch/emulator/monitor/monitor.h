@@ -71,6 +71,7 @@ class Monitor {
 
   void HandleInterrupt(VmplContext& context);
   MaybeEnd HandleInvalidOpcode(VmplContext& context);
+  void HandleBroadcast(VmplContext& context, const Decoded& decoded);
   MaybeEnd HandleSnpInstruction(VmplContext& context, const Decoded& decoded);
   MaybeEnd HandleCr0(VmplContext& context);
   MaybeEnd HandleMsr(VmplContext& context);

@@ -116,6 +116,15 @@ void NestedTables::RefreshAll() {
   }
 }
 
+void NestedTables::FlushAll() {
+  if (revoker_ != nullptr) {
+    revoker_->StopOthers();
+  }
+  for (Set& set : sets_) {
+    ++set.generation;
+  }
+}
+
 uint64_t NestedTables::Root(unsigned vmpl, bool is_paging) const {
   const VmplTables& tables = *sets_[vmpl].tables;
   return reinterpret_cast<uintptr_t>(is_paging ? tables.root : tables.unpaged_root);

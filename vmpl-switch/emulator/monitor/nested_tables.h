@@ -67,6 +67,9 @@ class NestedTables final : public RmpObserver {
   void PageChanged(Page page) override;
   void RefreshAll();
 
+  // Processors have to forget all that they remember, on whichever tables they run.
+  void FlushAll();
+
   // The table to run `vmpl` on, and what its translations depend on.
   uint64_t Root(unsigned vmpl, bool is_paging) const;
   uint64_t generation(unsigned vmpl) const { return sets_[vmpl].generation; }

@@ -18,7 +18,11 @@ Processors::Processors(unsigned count, Hardware& hardware) : count_(count), hard
 }
 
 void Processors::Lock(unsigned self) NO_THREAD_SAFETY_ANALYSIS {
-  lock_.Lock();
+  while (!lock_.TryLock()) {
+    while (lock_.is_locked()) {
+      hardware_.Pause();
+    }
+  }
   owner_ = self;
 }
 
