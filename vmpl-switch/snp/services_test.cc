@@ -40,7 +40,8 @@ class ServicesTest : public testing::Test {
                   .random = random_,
                   .clock = clock_,
                   .protocols = protocols_,
-                  .attestation = attestation_} {
+                  .attestation = attestation_,
+                  .calls = calls_} {
     machine_.GiveToGuest(kPage, 1);
     *machine_.At<uint64_t>(kPage) = 0x1234;
   }
@@ -55,6 +56,7 @@ class ServicesTest : public testing::Test {
   NoClock clock_;
   ProtocolTable protocols_;
   AttestationProtocol attestation_;
+  SpinLock calls_;
   Services services_;
 };
 

@@ -2,6 +2,7 @@
 #include "vmpl-switch/snp/calls/core_protocol.h"
 
 #include "base/core/mem_raw.h"
+#include "base/core/scope_exit.h"
 #include "vmpl-switch/abi/snp.h"
 
 namespace nsgx::snp {
@@ -268,7 +269,8 @@ uint32_t CoreProtocol::CreateVcpu(const CallContext& context) {
   if (!IsGuestVmsa(*state)) {
     return refuse(SVSM_INVALID_PARAMETER);
   }
-  code = parts_.rmp.Adjust(vmsa, SnpPageSize::k4K, kGuestVmpl, 0, true);
+  // It is the guest's own state, and Linux reads in it what it has written there.
+  code = parts_.rmp.Adjust(vmsa, SnpPageSize::k4K, kGuestVmpl, SNP_RIGHT_READ, true);
   if (code != SNP_OK) {
     return refuse(SVSM_PROTOCOL_RESULT + code);
   }
@@ -293,9 +295,11 @@ uint32_t CoreProtocol::DeleteVcpu(const CallContext& context) {
   if (!cpu.ok() || cpu.value().is_own) {
     return SVSM_INVALID_PARAMETER;
   }
-  if (vmsa == context.vmsa) {
+  // Its own, or another whose call is being served.
+  if (vmsa == context.vmsa || !parts_.cpus.Claim(vmsa).ok()) {
     return SVSM_PROTOCOL_RESULT + SNP_FAIL_IN_USE;
   }
+  ScopeExit unclaim([&] { parts_.cpus.Unclaim(vmsa); });
   const Result<void> begun = parts_.pages.Begin(vmsa, PageState::kVmsa);
   if (!begun.ok()) {
     return RefusalOf(begun.error());
