@@ -48,8 +48,8 @@ function libos_user_copy
 	mov	%r8d, -4(%rdi, %rdx)
 	ret
 .Lmore_than_16:
-	cmp	$256, %rdx		/* the string instruction takes long to start */
-	ja	.Lstring
+	cmp	$256, %rdx
+	ja	.Lmore_than_256
 	movdqu	-16(%rsi, %rdx), %xmm1
 	lea	-16(%rdi, %rdx), %r9
 	xor	%ecx, %ecx
@@ -61,6 +61,37 @@ function libos_user_copy
 	cmp	%r9, %r8
 	jb	.Lblocks
 	movdqu	%xmm1, (%r9)
+	ret
+.Lmore_than_256:
+	/* The string instruction takes long to start, and on some processors it is ten times slower unless source and
+	 * target lie alike in cache lines. */
+	mov	%edi, %ecx
+	sub	%esi, %ecx
+	test	$63, %ecx
+	jz	.Lstring
+	lea	-64(%rdx), %r8
+	xor	%ecx, %ecx
+.Llines:
+	movdqu	(%rsi, %rcx), %xmm0
+	movdqu	16(%rsi, %rcx), %xmm1
+	movdqu	32(%rsi, %rcx), %xmm2
+	movdqu	48(%rsi, %rcx), %xmm3
+	movdqu	%xmm0, (%rdi, %rcx)
+	movdqu	%xmm1, 16(%rdi, %rcx)
+	movdqu	%xmm2, 32(%rdi, %rcx)
+	movdqu	%xmm3, 48(%rdi, %rcx)
+	add	$64, %rcx
+	cmp	%r8, %rcx
+	jb	.Llines
+	mov	%r8, %rcx		/* the last 64 bytes, some of them again */
+	movdqu	(%rsi, %rcx), %xmm0
+	movdqu	16(%rsi, %rcx), %xmm1
+	movdqu	32(%rsi, %rcx), %xmm2
+	movdqu	48(%rsi, %rcx), %xmm3
+	movdqu	%xmm0, (%rdi, %rcx)
+	movdqu	%xmm1, 16(%rdi, %rcx)
+	movdqu	%xmm2, 32(%rdi, %rcx)
+	movdqu	%xmm3, 48(%rdi, %rcx)
 	ret
 .Lstring:
 	mov	%rdx, %rcx

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <climits>
@@ -227,6 +228,29 @@ TEST_F(PosixFiles, BadAddresses) {
   EXPECT_ERRNO(open(reinterpret_cast<const char*>(8), O_RDONLY), EFAULT);
   EXPECT_ERRNO(write(fd, reinterpret_cast<const void*>(uintptr_t{1} << 63), 1), EFAULT);
   munmap(memory, 4096);
+  close(fd);
+}
+
+// The copies between program and library OS take other ways by size and place.
+TEST_F(PosixFiles, TransfersOfAllSizesAndPlaces) {
+  const int fd = open("a", O_RDWR | O_CREAT, 0600);
+  std::vector<char> from(9000), to(9000);
+  for (size_t i = 0; i < from.size(); ++i) {
+    from[i] = static_cast<char>(i * 7 + i / 256);
+  }
+  for (size_t size : std::to_array<size_t>(
+           {1, 3, 7, 16, 17, 255, 256, 257, 300, 319, 320, 321, 512, 1000, 4096, 8000})) {
+    for (size_t place = 0; place < 64; place += size < 500 ? 1 : 9) {
+      const auto count = static_cast<ssize_t>(size);
+      ASSERT_EQ(pwrite(fd, from.data() + place, size, 5), count);
+      std::fill(to.begin(), to.end(), '-');
+      ASSERT_EQ(pread(fd, to.data() + 64 - place, size, 5), count);
+      char* const got = to.data() + 64 - place;
+      ASSERT_EQ(memcmp(got, from.data() + place, size), 0) << size << " at " << place;
+      ASSERT_EQ(got[-1], '-');
+      ASSERT_EQ(got[size], '-');
+    }
+  }
   close(fd);
 }
 
