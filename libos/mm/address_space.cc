@@ -645,15 +645,16 @@ void AddressSpace::SynchronizeAll() {
 }
 
 Result<void, Errno> AddressSpace::CheckMapped(uint64_t address, uint64_t size) {
-  const uint64_t pages = RoundUp(size, kPage);
-  if (pages < size || address > ~uint64_t{0} - pages) {
+  if (size > ~uint64_t{0} - kPage || address > ~uint64_t{0} - kPage - size) {
     return Error(Errno::kENOMEM);
   }
-  if (address >= base_ && address + pages <= begin_) {
+  const uint64_t begin = RoundDown(address, kPage);
+  const uint64_t end = RoundUp(address + size, kPage);
+  if (begin >= base_ && end <= begin_) {
     return {};
   }
   SpinLockGuard guard(lock_);
-  return CheckMappedLocked(RoundDown(address, kPage), address + pages);
+  return CheckMappedLocked(begin, end);
 }
 
 Result<bool, Errno> AddressSpace::IsResident(uint64_t page) {

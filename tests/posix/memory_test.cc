@@ -99,6 +99,16 @@ TEST(Memory, BadArgumentsAreRefused) {
   EXPECT_EQ(errno, ENOMEM);
 }
 
+TEST(Memory, LockedIsEachPageTouchedByTheRange) {
+  char* memory = Map(2 * kPage);
+  munmap(memory + kPage, kPage);
+  EXPECT_EQ(mlock(memory + 1, kPage - 1), 0);
+  EXPECT_EQ(mlock(memory + 1, kPage), -1);
+  EXPECT_EQ(errno, ENOMEM);
+  EXPECT_EQ(munlock(memory + 1, kPage - 1), 0);
+  munmap(memory, kPage);
+}
+
 TEST(Memory, RemapGrowsAndMoves) {
   char* memory = Map(4 * kPage);
   ASSERT_NE(memory, nullptr);
