@@ -630,7 +630,12 @@ Result<void, Errno> AddressSpace::Synchronize(uint64_t address, uint64_t size) {
   for (uint64_t at = address; at < end;) {
     Region* region = regions_.Find(at);
     const uint64_t last = Smaller(region->end, end);
-    WriteBack(*region, at, last);
+    if (region->is_coherent()) {
+      // For the file's times: the next write is noticed again.
+      RecallFrom(*region, at, last, MappedFile::Recall::kForReading);
+    } else {
+      WriteBack(*region, at, last);
+    }
     at = last;
   }
   return {};

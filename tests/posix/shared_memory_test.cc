@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <ctime>
 #include <string>
 #include <thread>
 #include <vector>
@@ -200,6 +201,40 @@ TEST(SharedMapping, RightsChange) {
   EXPECT_EQ(madvise(memory, kPage, MADV_DONTNEED), 0);
   EXPECT_EQ(memory[0], 'c');
   munmap(memory, kPage);
+}
+
+// The time of the last change in seconds, which the test has set to `kLongAgo` before.
+constexpr time_t kLongAgo = 1000;
+void SetLongAgo(const SharedFile& file) {
+  const timespec times[2] = {{.tv_sec = kLongAgo, .tv_nsec = 0},
+                             {.tv_sec = kLongAgo, .tv_nsec = 0}};
+  ASSERT_EQ(futimens(file.fd(), times), 0);
+}
+time_t ModifiedAt(const SharedFile& file) {
+  struct stat status = {};
+  EXPECT_EQ(fstat(file.fd(), &status), 0);
+  return status.st_mtim.tv_sec;
+}
+
+TEST(SharedMapping, ChangesTheTimeOfTheFileWhenItIsWrittenTo) {
+  SharedFile file(2 * kPage);
+  SetLongAgo(file);
+  char* memory = file.Map(2 * kPage);
+  ASSERT_NE(memory, nullptr);
+  memory[0] = 'a';
+  EXPECT_EQ(msync(memory, 2 * kPage, MS_SYNC), 0);
+  EXPECT_GT(ModifiedAt(file), kLongAgo);
+  memory[0] = 'b';
+  EXPECT_EQ(file.Read(1, 0), "b");
+  munmap(memory, 2 * kPage);
+
+  SetLongAgo(file);
+  memory = file.Map(2 * kPage);
+  ASSERT_NE(memory, nullptr);
+  EXPECT_EQ(memory[0], 'b');
+  EXPECT_EQ(msync(memory, 2 * kPage, MS_SYNC), 0);
+  munmap(memory, 2 * kPage);
+  EXPECT_EQ(ModifiedAt(file), kLongAgo) << "was only read";
 }
 
 TEST(SharedMapping, MovesAndGrows) {

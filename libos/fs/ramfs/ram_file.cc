@@ -731,8 +731,12 @@ Result<void, Errno> RamFile::WriteBack(uint64_t offset, std::span<const std::byt
     if (page == nullptr) {
       return Error(Errno::kENOSPC);
     }
-    std::memcpy(page + InPage(offset + done), &data[done], step);
-    TouchModification(now);
+    // A mapping may have a page to write to because it may write there some day.
+    std::byte* const old = page + InPage(offset + done);
+    if (std::memcmp(old, &data[done], step) != 0) {
+      std::memcpy(old, &data[done], step);
+      TouchModification(now);
+    }
     done += step;
   }
   return {};
