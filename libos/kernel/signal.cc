@@ -29,6 +29,7 @@ constinit SpinLock watcher_lock;
 [[clang::no_destroy]] constinit IntrusiveList<SignalWatcher> watchers GUARDED_BY(watcher_lock);
 constinit std::atomic<uint32_t> watcher_count{0};
 constinit std::atomic<uint32_t> queued{0};
+constinit std::atomic<int32_t> timer_overruns[kMaxTimers] = {};
 
 SignalSet Pending(const PendingSignals& pending) { return SignalSet(pending.set.load()); }
 
@@ -39,17 +40,21 @@ bool IsIgnored(int32_t signal) REQUIRES(signal_lock) {
 }
 
 Result<void, Errno> Enqueue(PendingSignals& pending, const SignalInfo& info) REQUIRES(signal_lock) {
-  if (info.signal < kFirstRealTimeSignal && Pending(pending).Contains(info.signal)) {
-    return {};
-  }
   if (info.code == kSiTimer && Pending(pending).Contains(info.signal)) {
     // A timer has one signal at a time; what more it sends is counted.
     for (SignalRecord& record : pending.records) {
       if (record.info.code == kSiTimer && record.info.timer.timer_id == info.timer.timer_id) {
-        record.info.timer.overrun += 1 + info.timer.overrun;
+        int32_t& overrun = record.info.timer.overrun;
+        if (__builtin_add_overflow(overrun, info.timer.overrun, &overrun) ||
+            __builtin_add_overflow(overrun, 1, &overrun)) {
+          overrun = INT32_MAX;
+        }
         return {};
       }
     }
+  }
+  if (info.signal < kFirstRealTimeSignal && Pending(pending).Contains(info.signal)) {
+    return {};
   }
   SignalRecord* record = nullptr;
   if (queued.load(std::memory_order_relaxed) < kMaxQueued) {
@@ -101,6 +106,10 @@ void Dequeue(PendingSignals& pending, int32_t signal, SignalInfo* info) REQUIRES
   }
   if (!more) {
     pending.set.fetch_and(~SignalSet::Of(signal).bits());
+  }
+  // A program may make up such signals, too.
+  if (info->code == kSiTimer && info->timer.timer_id >= 0 && info->timer.timer_id < kMaxTimers) {
+    timer_overruns[info->timer.timer_id].store(info->timer.overrun, std::memory_order_relaxed);
   }
 }
 
@@ -309,6 +318,8 @@ void SetSignalAction(int32_t signal, const SignalAction& action) {
     Discard(CurrentThread().pending, SignalSet::Of(signal));
   }
 }
+
+std::atomic<int32_t>& OverrunOfTimer(int32_t timer_id) { return timer_overruns[timer_id]; }
 
 SignalSet PendingSignalSet() { return Pending(CurrentThread().pending) | Pending(process_pending); }
 

@@ -2,6 +2,7 @@
 // Signals: who has which pending, and what is done about them on the way back to the program.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 #include "base/core/intrusive_list.h"
@@ -42,6 +43,9 @@ SignalAction GetSignalAction(int32_t signal);
 void SetSignalAction(int32_t signal, const SignalAction& action);
 
 SignalSet PendingSignalSet();
+// How often the timer came again before its last signal was taken.
+inline constexpr int32_t kMaxTimers = 256;
+std::atomic<int32_t>& OverrunOfTimer(int32_t timer_id);
 // Takes one pending signal of `set` out, lowest first; 0: none is pending.
 int32_t TakePendingSignal(SignalSet set, SignalInfo* info);
 

@@ -35,9 +35,10 @@ SysResult SendToTid(int32_t tid, SignalInfo info) {
   return 0;
 }
 
-// What a program may say about its own signals: anything but that the kernel sent it.
+// What a program may say about its own signals: anything. Signal 0 is a question whether one could
+// be sent.
 Result<SignalInfo, Errno> ReadQueuedInfo(UserIn<SignalInfo> pointer, int32_t signal) {
-  if (!IsSignal(signal)) {
+  if (!IsSignal(signal) && signal != 0) {
     return Error(Errno::kEINVAL);
   }
   SignalInfo info = TRY(Read(pointer));
@@ -159,7 +160,10 @@ SysResult SysRtSigqueueinfo(int32_t pid, int32_t signal, UserIn<SignalInfo> info
   if (pid != kProcessId) {
     return Error(Errno::kESRCH);
   }
-  TRY(SendToProcess(TRY(ReadQueuedInfo(info, signal))));
+  const SignalInfo queued = TRY(ReadQueuedInfo(info, signal));
+  if (signal != 0) {
+    TRY(SendToProcess(queued));
+  }
   return 0;
 }
 

@@ -15,8 +15,6 @@
 namespace nsgx::libos {
 namespace {
 
-constexpr int32_t kMaxTimers = 256;
-
 enum : int32_t { kNotifySignal = 0, kNotifyNone = 1, kNotifyThread = 2, kNotifyThreadId = 4 };
 
 // The program's part of a timer: who is sent what, when and how often. `period`, `due` and `watch`
@@ -302,6 +300,7 @@ SysResult SysTimerCreate(int32_t clock, UserIn<std::byte> event, UserOut<int32_t
     }
     if (number < kMaxTimers) {
       table[number] = timer;
+      OverrunOfTimer(number).store(0, std::memory_order_relaxed);
       timer->info.timer.timer_id = number;
       if (event.is_null()) {
         timer->info.timer.value = static_cast<uint64_t>(number);
@@ -341,6 +340,7 @@ SysResult SysTimerSettime(int32_t id, int32_t flags, UserIn<KernelTimespec> valu
     const uint64_t wall_now = WallClockNow();  // not under a lock: it may be a host call
     SpinLockGuard guard(table_lock);
     SignalTimer& timer = *TRY(FindTimer(id));
+    OverrunOfTimer(id).store(0, std::memory_order_relaxed);
     const bool is_absolute = (flags & kAbsolute) != 0;
     if (is_absolute && first != 0 && IsWallClock(timer.clock)) {
       // Not 0, which would stop it.
@@ -369,7 +369,8 @@ SysResult SysTimerGettime(int32_t id, UserOut<KernelTimespec> value) {
 
 SysResult SysTimerGetoverrun(int32_t id) {
   SpinLockGuard guard(table_lock);
-  return TRY(FindTimer(id))->info.timer.overrun;
+  static_cast<void>(TRY(FindTimer(id)));
+  return OverrunOfTimer(id).load(std::memory_order_relaxed);
 }
 
 }  // namespace nsgx::libos

@@ -181,6 +181,35 @@ TEST(Timers, CallAFunctionInAThread) {
   EXPECT_EQ(timer_delete(timer), 0);
 }
 
+TEST(Timers, CountWhatNobodyHasTaken) {
+  for (const int signal : {SIGUSR1, SIGRTMIN}) {
+    sigset_t set, old;
+    sigemptyset(&set);
+    sigaddset(&set, signal);
+    ASSERT_EQ(pthread_sigmask(SIG_BLOCK, &set, &old), 0);
+    sigevent event = {};
+    event.sigev_notify = SIGEV_SIGNAL;
+    event.sigev_signo = signal;
+    timer_t timer;
+    ASSERT_EQ(timer_create(CLOCK_MONOTONIC, &event, &timer), 0);
+    const itimerspec setting = {.it_interval = Time(5 * kMillisecond),
+                                .it_value = Time(5 * kMillisecond)};
+    ASSERT_EQ(timer_settime(timer, 0, &setting, nullptr), 0);
+    usleep(60'000);
+    EXPECT_EQ(timer_getoverrun(timer), 0) << "no signal has been taken";
+    siginfo_t info = {};
+    ASSERT_EQ(sigwaitinfo(&set, &info), signal);
+    EXPECT_GE(info.si_overrun, 5);
+    EXPECT_EQ(timer_getoverrun(timer), info.si_overrun);
+    ASSERT_EQ(sigwaitinfo(&set, &info), signal);
+    EXPECT_EQ(timer_delete(timer), 0);
+    const timespec none = {};
+    while (sigtimedwait(&set, &info, &none) == signal) {
+    }
+    pthread_sigmask(SIG_SETMASK, &old, nullptr);
+  }
+}
+
 TEST(Timers, ReachOneThread) {
   static std::atomic<int> taker;
   Count(SIGUSR2, [](int, siginfo_t*, void*) {

@@ -306,6 +306,7 @@ TEST(Handlers, QueuedSignalsComeInOrder) {
   for (const int sent : {21, 1, 11, 2, 22, 12, 3}) {
     sigval value = {};
     value.sival_int = sent % 10;
+    ASSERT_EQ(sigqueue(getpid(), 0, value), 0);
     ASSERT_EQ(sigqueue(getpid(), SIGRTMIN + sent / 10, value), 0);
   }
   pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
