@@ -8,6 +8,7 @@
 #include <array>
 #include <cstring>
 
+#include "enclave-loader/host/interfaces.h"
 #include "enclave-loader/host/name_servers.h"
 
 namespace nsgx::loader {
@@ -90,6 +91,8 @@ int64_t HostServer::Answer(uint32_t slot, const Exit& exit) {
       return CertificateChain(values[0], data(1));
     case HostCall::kNameServers:
       return NameServers(data(0));
+    case HostCall::kInterfaces:
+      return Interfaces(data(0));
     default:
       return AnswerWithData(*call, values, window);
   }

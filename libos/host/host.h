@@ -146,6 +146,20 @@ struct NameServer {
 };
 size_t NameServers(std::span<NameServer> out);
 
+// What the host says of its network interfaces: one record for each of them, and one for each of
+// its addresses. Returns how many.
+struct InterfaceRecord {
+  std::array<char, 16> name;  // ends with a zero
+  uint32_t index;             // from 1
+  uint32_t flags;             // kIFF_*, of which those are left out that nobody knows
+  uint32_t mtu;
+  enum class Kind : uint8_t { kInterface, kIpv4, kIpv6 } kind;
+  uint8_t prefix;                     // bits of the address that are the network's
+  std::array<std::byte, 16> address;  // IPv4: the first four
+};
+inline constexpr size_t kMaxInterfaceRecords = 32;
+size_t Interfaces(std::span<InterfaceRecord> out);
+
 // Ends the enclave: kind is NSGX_DONE_*. Never returns, whatever the host does.
 [[noreturn]] void Done(uint32_t kind, uint32_t code);
 

@@ -2,6 +2,7 @@
 #include "libos/net/family.h"
 
 #include "libos/net/internet_socket.h"
+#include "libos/net/netlink_socket.h"
 #include "libos/net/unix/unix_socket.h"
 
 namespace nsgx::libos {
@@ -17,6 +18,7 @@ constexpr SocketFamily kFamilies[] = {
     {.domain = kAF_UNIX, .make = MakeUnixSocket, .make_pair = MakeUnixSocketPair},
     {.domain = kAF_INET, .make = &MakeIpv4Socket, .make_pair = nullptr},
     {.domain = kAF_INET6, .make = &MakeIpv6Socket, .make_pair = nullptr},
+    {.domain = kAF_NETLINK, .make = &MakeNetlinkSocket, .make_pair = nullptr},
 };
 
 // EAFNOSUPPORT, EINVAL.

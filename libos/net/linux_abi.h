@@ -13,6 +13,7 @@ inline constexpr int32_t kAF_UNSPEC = 0;
 inline constexpr int32_t kAF_UNIX = 1;
 inline constexpr int32_t kAF_INET = 2;
 inline constexpr int32_t kAF_INET6 = 10;
+inline constexpr int32_t kAF_NETLINK = 16;
 inline constexpr int32_t kAF_MAX = 46;
 
 inline constexpr int32_t kSOCK_STREAM = 1;

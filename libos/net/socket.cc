@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "libos/kernel/clock.h"
+#include "libos/net/interfaces.h"
 #include "libos/vfs/linux_abi.h"
 
 namespace nsgx::libos {
@@ -156,6 +157,10 @@ Result<size_t, Errno> Socket::Read(File&, IoBuffer& to, const IoRequest& request
 
 Result<size_t, Errno> Socket::Write(File&, IoBuffer& from, const IoRequest& request) {
   return Send(from, {.wait = request.wait});
+}
+
+SysResult Socket::Control(File&, uint32_t request, uint64_t argument) {
+  return InterfaceControl(request, argument);
 }
 
 Result<int32_t, Errno> IntegerOption(std::span<const std::byte> value) {

@@ -102,6 +102,8 @@ class Socket : public AnonymousInode {
   // By way of Receive and Send.
   Result<size_t, Errno> Read(File& file, IoBuffer& to, const IoRequest& request) override;
   Result<size_t, Errno> Write(File& file, IoBuffer& from, const IoRequest& request) override;
+  // What can be asked of every socket: about the network interfaces.
+  SysResult Control(File& file, uint32_t request, uint64_t argument) override;
 
  protected:
   Socket(int32_t domain, int32_t type, int32_t protocol);

@@ -370,6 +370,41 @@ TEST(ClientTest, NameServersOfUnknownFamiliesEndTheList) {
   EXPECT_EQ(NameServers(servers), 0u);
 }
 
+TEST(ClientTest, InterfacesWithIllegalRecordsEndTheList) {
+  const shim::InterfaceRecord good = {.name = {'l', 'o'},
+                                      .index = 1,
+                                      .flags = 0xffffffff,
+                                      .mtu = 65536,
+                                      .family = 2,
+                                      .prefix = 8,
+                                      .address = {127, 0, 0, 1}};
+  std::array<shim::InterfaceRecord, 8> bad;
+  bad.fill(good);
+  bad[0].name = {};
+  bad[1].name.fill('x');
+  bad[2].name = {'a', '\n'};
+  bad[3].name = {'a', 0, 'b'};
+  bad[4].index = 0;
+  bad[5].family = 1;
+  bad[6].prefix = 33;
+  bad[7].mtu = 1u << 31;
+  for (const shim::InterfaceRecord& record : bad) {
+    FakeHost host;
+    host.set_answer(AnswerWithData(2, BytesOf(std::array{good, record})));
+    std::array<InterfaceRecord, 4> found;
+    ASSERT_EQ(Interfaces(found), 1u);
+    EXPECT_EQ(std::string_view(found[0].name.data()), "lo");
+    EXPECT_EQ(found[0].flags, 0x1105bu);
+    EXPECT_EQ(found[0].kind, InterfaceRecord::Kind::kIpv4);
+    EXPECT_EQ(found[0].address[0], std::byte{127});
+    EXPECT_EQ(host.log_lines().size(), 1u);
+  }
+  FakeHost host;
+  host.AnswerWith(5);
+  std::array<InterfaceRecord, 4> found;
+  EXPECT_EQ(Interfaces(found), 0u);
+}
+
 TEST(ClientTest, AnImpossibleTimeIsZero) {
   FakeHost host;
   host.AnswerWith(1'700'000'000'000'000'000);

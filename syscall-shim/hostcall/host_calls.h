@@ -151,6 +151,18 @@ struct NameServerRecord {
 };
 static_assert(PlainBytes<NameServerRecord> && sizeof(NameServerRecord) == 20);
 
+// HostCall::kInterfaces. What is said of the interface is in each of its records.
+struct InterfaceRecord {
+  std::array<uint8_t, 16> name;  // 1 to 15 letters, then zeros
+  uint32_t index;
+  uint32_t flags;   // Linux's IFF_*
+  uint32_t mtu;     // bytes
+  uint32_t family;  // Linux's AF_INET or AF_INET6; 0: the record is the interface's own
+  uint32_t prefix;  // bits of the address that are the network's
+  std::array<uint8_t, 16> address;
+};
+static_assert(PlainBytes<InterfaceRecord> && sizeof(InterfaceRecord) == 52);
+
 // The reply of HostCall::kStreamQuery.
 inline constexpr uint64_t kStreamIsTerminal = 1;
 inline constexpr uint32_t kStreamRowsShift = 16;

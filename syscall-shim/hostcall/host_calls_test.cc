@@ -35,6 +35,7 @@ TEST(HostCallsTest, NumbersNeverChange) {
   EXPECT_EQ(static_cast<uint32_t>(HostCall::kSocketCreate), 28u);
   EXPECT_EQ(static_cast<uint32_t>(HostCall::kSocketPoll), 43u);
   EXPECT_EQ(static_cast<uint32_t>(HostCall::kNameServers), 44u);
+  EXPECT_EQ(static_cast<uint32_t>(HostCall::kInterfaces), 45u);
 }
 
 TEST(HostCallsTest, FindsByNumber) {

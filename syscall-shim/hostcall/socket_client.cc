@@ -3,6 +3,8 @@
 // the peer is, and whether it is one, remains the host's claim.
 #include <algorithm>
 #include <cstring>
+#include <optional>
+#include <span>
 
 #include "libos/host/host.h"
 #include "syscall-shim/hostcall/gate_calls.h"
@@ -208,6 +210,64 @@ size_t NameServers(std::span<NameServer> out) {
     NameServer& server = out[legal++];
     server.is_ipv6 = record.value().family == kFamilyIpv6;
     std::memcpy(server.address.data(), record.value().address.data(), server.address.size());
+  }
+  return legal;
+}
+
+namespace {
+
+// Nothing that would break out of a line of text or a path.
+bool IsInterfaceName(std::span<const uint8_t> name) {
+  const auto is_zero = [](uint8_t letter) { return letter == 0; };
+  const auto end = std::ranges::find_if(name, is_zero);
+  return end != name.begin() && end != name.end() && std::all_of(end, name.end(), is_zero) &&
+         std::all_of(name.begin(), end, [](uint8_t letter) {
+           return letter > ' ' && letter < 0x7f && letter != '/' && letter != ':';
+         });
+}
+
+std::optional<InterfaceRecord::Kind> InterfaceKindOf(const shim::InterfaceRecord& record) {
+  constexpr uint32_t kFamilyIpv4 = 2, kFamilyIpv6 = 10;
+  if (record.family == 0) {
+    return InterfaceRecord::Kind::kInterface;
+  }
+  if (record.family == kFamilyIpv4 && record.prefix <= 32) {
+    return InterfaceRecord::Kind::kIpv4;
+  }
+  if (record.family == kFamilyIpv6 && record.prefix <= 128) {
+    return InterfaceRecord::Kind::kIpv6;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+size_t Interfaces(std::span<InterfaceRecord> out) {
+  // Up, broadcast, loopback, point to point, running, multicast, its cable.
+  constexpr uint32_t kKnownFlags = 0x1105b;
+  const size_t room = std::min(out.size(), kMaxInterfaceRecords);
+  const size_t count = static_cast<size_t>(CallInterfaces({room}).value_or(0u));
+  size_t legal = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const auto copied =
+        Window().CopyInObject<shim::InterfaceRecord>(i * sizeof(shim::InterfaceRecord));
+    const auto kind = copied.ok() ? InterfaceKindOf(copied.value()) : std::nullopt;
+    if (!kind || !IsInterfaceName(copied.value().name) || copied.value().index == 0 ||
+        copied.value().index > INT32_MAX || copied.value().mtu > INT32_MAX) {
+      static_cast<void>(IllegalContents(HostCall::kInterfaces));
+      break;
+    }
+    const shim::InterfaceRecord& record = copied.value();
+    InterfaceRecord& interface = out[legal++];
+    interface = {.name = {},
+                 .index = record.index,
+                 .flags = record.flags & kKnownFlags,
+                 .mtu = record.mtu,
+                 .kind = *kind,
+                 .prefix = static_cast<uint8_t>(record.prefix),
+                 .address = {}};
+    std::memcpy(interface.name.data(), record.name.data(), interface.name.size());
+    std::memcpy(interface.address.data(), record.address.data(), interface.address.size());
   }
   return legal;
 }

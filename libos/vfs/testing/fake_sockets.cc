@@ -58,5 +58,23 @@ size_t NameServers(std::span<NameServer> out) {
   return count;
 }
 
+// A loopback, and a network of no machine.
+size_t Interfaces(std::span<InterfaceRecord> out) {
+  using Kind = InterfaceRecord::Kind;
+  constexpr std::array<std::byte, 16> kNone = {};
+  constexpr std::array<std::byte, 16> kLocal = {std::byte{127}, {}, {}, std::byte{1}};
+  constexpr std::array<std::byte, 16> kOutside = {std::byte{192}, {}, std::byte{2}, std::byte{7}};
+  constexpr std::array<char, 16> kLoopback = {'l', 'o'}, kEthernet = {'e', 't', 'h', '0'};
+  constexpr uint32_t kLoopbackFlags = 0x10049, kEthernetFlags = 0x11043;
+  const std::array<InterfaceRecord, 4> records = {
+      InterfaceRecord{kLoopback, 1, kLoopbackFlags, 65536, Kind::kInterface, 0, kNone},
+      InterfaceRecord{kEthernet, 2, kEthernetFlags, 1500, Kind::kInterface, 0, kNone},
+      InterfaceRecord{kLoopback, 1, kLoopbackFlags, 65536, Kind::kIpv4, 8, kLocal},
+      InterfaceRecord{kEthernet, 2, kEthernetFlags, 1500, Kind::kIpv4, 20, kOutside}};
+  const size_t count = std::min(out.size(), records.size());
+  std::copy_n(records.begin(), count, out.begin());
+  return count;
+}
+
 }  // namespace host
 }  // namespace nsgx::libos
