@@ -158,6 +158,23 @@ SysResult SysMqTimedreceive(int32_t fd, UserOut<std::byte> buffer, size_t size,
 SysResult SysMqNotify(int32_t fd, UserIn<std::byte> request);
 SysResult SysMqGetsetattr(int32_t fd, UserIn<std::byte> fresh, UserOut<std::byte> old);
 
+// ---- System V IPC, inside the process: syscalls_segment.cc, syscalls_semaphore.cc,
+// syscalls_system_v_queue.cc
+SysResult SysShmget(int32_t key, uint64_t size, uint32_t flags);
+SysResult SysShmat(int32_t id, uint64_t address, uint32_t flags);
+SysResult SysShmdt(uint64_t address);
+SysResult SysShmctl(int32_t id, int32_t command, UserOut<std::byte> argument);
+SysResult SysSemget(int32_t key, int32_t count, uint32_t flags);
+SysResult SysSemop(int32_t id, UserIn<std::byte> operations, size_t count);
+SysResult SysSemtimedop(int32_t id, UserIn<std::byte> operations, size_t count,
+                        UserIn<KernelTimespec> timeout);
+SysResult SysSemctl(int32_t id, int32_t number, int32_t command, uint64_t argument);
+SysResult SysMsgget(int32_t key, uint32_t flags);
+SysResult SysMsgsnd(int32_t id, UserIn<std::byte> message, size_t size, uint32_t flags);
+SysResult SysMsgrcv(int32_t id, UserOut<std::byte> buffer, size_t size, int64_t type,
+                    uint32_t flags);
+SysResult SysMsgctl(int32_t id, int32_t command, UserOut<std::byte> argument);
+
 // ---- on the one process: syscalls_self.cc
 SysResult SysWait4(int32_t pid, UserOut<int32_t> status, uint32_t options,
                    UserOut<std::byte> usage);

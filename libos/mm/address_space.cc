@@ -392,6 +392,23 @@ Result<void, Errno> AddressSpace::Unmap(uint64_t address, uint64_t size) {
   return UnmapLocked(begin, end);
 }
 
+bool AddressSpace::UnmapFile(const MappedFile& file, uint64_t address, uint64_t size) {
+  SpinLockGuard guard(lock_);
+  Region* region = regions_.Find(address);
+  if (region == nullptr || region->file != &file || region->begin != address ||
+      region->file_offset != 0) {
+    return false;
+  }
+  while (region != nullptr && region->begin - address < size) {
+    const uint64_t next = region->end;
+    if (region->file == &file && region->file_offset == region->begin - address) {
+      CHECK(UnmapLocked(region->begin, next).ok());  // nothing to split, so no memory is needed
+    }
+    region = regions_.FirstEndingAfter(next);
+  }
+  return true;
+}
+
 Result<void, Errno> AddressSpace::UnmapLocked(uint64_t begin, uint64_t end) {
   TRY(SplitAt(begin));
   TRY(SplitAt(end));

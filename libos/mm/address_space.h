@@ -50,6 +50,11 @@ class AddressSpace {
   // All addresses and sizes given here are the program's, unchecked.
   Result<uint64_t, Errno> Map(MapRequest request);
   Result<void, Errno> Unmap(uint64_t address, uint64_t size);
+  // Unmaps what is left of a mapping of `file`, from its beginning on, that was made at `address`.
+  // False: there is none.
+  bool UnmapFile(const MappedFile& file, uint64_t address, uint64_t size);
+  // How many shared mappings the file has; one that was taken apart counts as several.
+  size_t MappingCount(const MappedFile& file);
   Result<void, Errno> Protect(uint64_t address, uint64_t size, gate::Rights rights);
   struct RemapRequest {
     uint64_t address;

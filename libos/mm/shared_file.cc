@@ -35,6 +35,11 @@ void AddressSpace::Share(Region& region) {
   region.file->recall.store(&RecallFromMemory, std::memory_order_release);
 }
 
+size_t AddressSpace::MappingCount(const MappedFile& file) {
+  SpinLockGuard guard(lock_);
+  return static_cast<size_t>(std::distance(file.shared_regions.begin(), file.shared_regions.end()));
+}
+
 void AddressSpace::RecallFrom(Region& region, uint64_t begin, uint64_t end, How how) {
   for (uint64_t page = begin; page < end;) {
     bool is_committed;

@@ -218,7 +218,7 @@ constexpr Ending kEndings[] = {
     {"unknown_call",
      [] {
        for (int i = 0; i < 3; ++i) {
-         syscall(SYS_shmget, 0, 0, 0);
+         syscall(SYS_io_setup, 0, 0, 0);
        }
        return 14;
      }},
