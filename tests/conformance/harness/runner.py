@@ -26,6 +26,7 @@ _TRIES_ALONE = 2
 # What the library OS says when a program asks for something that no enclave has.
 _LIMITS = (
     (r"refused: an enclave (is|has) one process", "needs a second process: an enclave is one"),
+    (r"refused: an enclave is one measured image", "starts another program: an enclave is one image"),
     (r"memory that is writable and executable at once is refused", "writable and executable memory is refused"),
 )
 
