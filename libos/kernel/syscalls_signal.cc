@@ -223,8 +223,8 @@ SysResult SysKill(int32_t pid, int32_t signal) {
   if (signal < 0 || signal > kSignalCount) {
     return Error(Errno::kEINVAL);
   }
-  // This process, its group, and everybody that it may send to: the same.
-  if (pid != kProcessId && pid != 0 && pid != -kProcessId) {
+  // -1 is everybody else, and there is nobody.
+  if (pid != kProcessId && pid != 0) {
     return Error(Errno::kESRCH);
   }
   if (signal != 0) {

@@ -226,4 +226,12 @@ TEST(Signals, SigsuspendAndSigtimedwait) {
   pthread_sigmask(SIG_SETMASK, &old, nullptr);
 }
 
+// As on Linux, where -1 means neither the sender nor the first process.
+TEST(Signals, AProcessAloneCannotSendToEverybodyElse) {
+  if (getpid() == 1) {  // natively there are others, who would hear of it
+    EXPECT_EQ(kill(-1, SIGKILL), -1);
+    EXPECT_EQ(errno, ESRCH);
+  }
+}
+
 }  // namespace
