@@ -167,13 +167,14 @@ def main():
         if options.only and name not in options.only:
             continue
         print(f"{name} ...", flush=True)
-        findings = step(options)
-        for finding in findings[:50]:
-            print(f"  {finding}")
-        if len(findings) > 50:
-            print(f"  and {len(findings) - 50} more")
-        print(f"{name} {'FAILED' if findings else 'ok'}", flush=True)
-        if findings:
+        count = 0
+        for count, finding in enumerate(step(options), 1):
+            if count <= 50:
+                print(f"  {finding}", flush=True)
+        if count > 50:
+            print(f"  and {count - 50} more")
+        print(f"{name} {'FAILED' if count else 'ok'}", flush=True)
+        if count:
             failed.append(name)
     print("presubmit failed: " + " ".join(failed) if failed else "presubmit passed")
     return 1 if failed else 0

@@ -48,7 +48,7 @@ class _Passed:
         self._read_files = _read_files(out)
         self._contents = {}
         version = subprocess.run([_TOOL, "--version"], check=True, capture_output=True).stdout
-        self._common = version + self._digest(".clang-tidy") + self._digest(os.path.abspath(__file__))
+        self._common = version + " ".join(_OPTIONS).encode() + self._digest(".clang-tidy")
         try:
             with open(self._path, encoding="utf-8") as stream:
                 self._keys = json.load(stream)
@@ -80,7 +80,7 @@ class _Passed:
 
 
 def findings(out, wanted):
-    """What clang-tidy says about the files of `wanted` that `out` compiles, as lines, each once."""
+    """Yields what clang-tidy says about the files of `wanted` that `out` compiles, line by line as it is found, each once."""
     passed = _Passed(out)
     commands = {path: entry for path, entry in sorted(_commands(out).items()) if path in wanted}
     left = [path for path, entry in commands.items() if not passed.has(path, entry)]
@@ -109,11 +109,13 @@ def findings(out, wanted):
                         lines = lines or [f"{path}:{_TOOL} ended with status {result.returncode}"]
                     for line in lines:
                         file, rest = line.split(":", 1)
-                        found.add(f"{os.path.normpath(os.path.join(out, file))}:{rest}")
+                        finding = f"{os.path.normpath(os.path.join(out, file))}:{rest}"
+                        if finding not in found:
+                            found.add(finding)
+                            yield finding
                     if time.monotonic() - said > _SECONDS_BETWEEN_LINES:
                         said = time.monotonic()
                         print(f"  {number} of {len(left)} files", file=sys.stderr, flush=True)
             except KeyboardInterrupt:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
-    return sorted(found)
