@@ -7,7 +7,6 @@
 #include <span>
 
 #include "base/core/result.h"
-#include "base/core/spinlock.h"
 #include "vmpl-switch/abi/gate.h"
 #include "vmpl-switch/snp/calls/attestation_protocol.h"
 #include "vmpl-switch/snp/calls/protocol.h"
@@ -59,7 +58,6 @@ struct Services {
   TscClock& clock;
   ProtocolTable& protocols;
   AttestationProtocol& attestation;  // Publish() whoever signs evidence
-  SpinLock& calls;                   // held while a call is served, but not while ring 3 runs
 };
 
 // Takes a guest page for an enclave: after this the guest has no right on it, and it is zero.

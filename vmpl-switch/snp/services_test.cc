@@ -40,8 +40,7 @@ class ServicesTest : public testing::Test {
                   .random = random_,
                   .clock = clock_,
                   .protocols = protocols_,
-                  .attestation = attestation_,
-                  .calls = calls_} {
+                  .attestation = attestation_} {
     machine_.GiveToGuest(kPage, 1);
     *machine_.At<uint64_t>(kPage) = 0x1234;
   }
@@ -56,7 +55,6 @@ class ServicesTest : public testing::Test {
   NoClock clock_;
   ProtocolTable protocols_;
   AttestationProtocol attestation_;
-  SpinLock calls_;
   Services services_;
 };
 

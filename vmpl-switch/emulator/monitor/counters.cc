@@ -28,8 +28,6 @@ void LogCounters(const Counters& counters) {
       {"ghcb.page", counters.page_requests},
       {"page-states", counters.page_state_changes},
       {"messages", counters.guest_messages},
-      {"invlpgb", counters.broadcasts},
-      {"interruptions", counters.interruptions},
   };
   for (const Item& item : items) {
     LOG(kInfo, "count ", item.name, " ", item.value);

@@ -31,8 +31,6 @@ struct Counters {
   uint64_t page_requests = 0;  // GHCB, page protocol
   uint64_t page_state_changes = 0;
   uint64_t guest_messages = 0;
-  uint64_t broadcasts = 0;     // INVLPGB
-  uint64_t interruptions = 0;  // of one processor's guest by another
 };
 
 void LogCounters(const Counters& counters);

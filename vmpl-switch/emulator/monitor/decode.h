@@ -15,8 +15,6 @@ enum class Instruction : uint8_t {
   kPvalidate,
   kRmpadjust,
   kRmpquery,
-  kInvlpgb,
-  kTlbsync,
   kVmgexit,
   kVmmcall,
   kMovToCr0,  // register_number

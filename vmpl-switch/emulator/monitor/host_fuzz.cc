@@ -21,10 +21,6 @@ class NoHardware final : public Hardware {
  public:
   void Enter(Vmcb&, GeneralRegisters&, bool) override { std::abort(); }
   bool TakeNmi() override { return false; }
-  void SendNmi(unsigned) override {}
-  void WaitForNmi() override { std::abort(); }
-  void Pause() override {}
-  void FlushDevices() override {}
   void SaveFx(FxState& state) override { state = {}; }
   void LoadFx(const FxState&) override {}
   uint64_t ReadDr(unsigned) override { return 0; }
@@ -40,11 +36,11 @@ firmware::CpuidResult NoCpuid(uint32_t, uint32_t) { return {}; }
 struct World {
   TestMachine machine;
   NoHardware hardware;
-  Processors processors{2, hardware};
-  Contexts& contexts = processors.At(0).contexts;
+  Contexts contexts = {};
+  Counters counters = {};
   firmware::SecureProcessor firmware;
   firmware::GuestCpuid cpuid{NoCpuid, kEncryptionBitNumber};
-  Host host{hardware, machine.memory, machine.rmp, processors, 0, firmware, cpuid};
+  Host host{hardware, machine.memory, machine.rmp, contexts, firmware, cpuid, counters};
 };
 
 void TryPage(const uint8_t* data, size_t size) {

@@ -86,23 +86,18 @@ std::string_view PortName(uint16_t port) {
 }  // namespace
 
 Monitor::Monitor(Hardware& hardware, const GuestMemory& memory, Rmp& rmp, NestedTables& tables,
-                 Processors& processors, unsigned self, firmware::SecureProcessor& firmware,
-                 const firmware::GuestCpuid& cpuid, Paranoia& paranoia, InterceptMaps& maps,
-                 VmcbPages& vmcbs)
+                 firmware::SecureProcessor& firmware, const firmware::GuestCpuid& cpuid,
+                 Paranoia& paranoia, InterceptMaps& maps, VmcbPages& vmcbs)
     : hardware_(hardware),
       memory_(memory),
       rmp_(rmp),
       tables_(tables),
       paranoia_(paranoia),
       maps_(maps),
-      processors_(processors),
-      self_(self),
-      processor_(processors.At(self)),
-      contexts_(processor_.contexts),
-      counters_(processors.counters()),
-      host_(hardware, memory, rmp, processors, self, firmware, cpuid) {
+      host_(hardware, memory, rmp, contexts_, firmware, cpuid, counters_) {
   FillMaps(maps_);
   for (unsigned vmpl = 0; vmpl < kVmpls; ++vmpl) {
+    contexts_[vmpl].vmpl = vmpl;
     contexts_[vmpl].vmcb = &vmcbs.pages[vmpl];
     PrepareVmcb(contexts_[vmpl]);
   }
@@ -123,14 +118,10 @@ void Monitor::PrepareVmcb(VmplContext& context) {
   control.msr_map = reinterpret_cast<uintptr_t>(maps_.msr);
   control.asid = context.vmpl + 1;
   control.nested_paging = 1;
-  if (context.vmpl == 0 || processors_.count() > 1) {
-    // Not VMPL0's affair, and how other processors interrupt this one.
-    control.intercept3 |= kIntercept3Nmi;
-  }
   if (context.vmpl == 0) {
     // Devices are not its affair: neither their ports nor their interrupts.
     control.io_map = reinterpret_cast<uintptr_t>(maps_.all_ports);
-    control.intercept3 |= kIntercept3Intr | kIntercept3Hlt;
+    control.intercept3 |= kIntercept3Intr | kIntercept3Nmi | kIntercept3Hlt;
     control.virtual_interrupt = kVirtualMasking;
   } else {
     control.io_map = reinterpret_cast<uintptr_t>(maps_.guarded_ports);
@@ -148,7 +139,9 @@ void Monitor::Load(VmplContext& context) {
   context.vmcb->control.clean = 0;
 }
 
-void Monitor::Store(VmplContext& from) {
+void Monitor::SwitchTo(unsigned vmpl) {
+  ++counters_.switches;
+  VmplContext& from = current();
   hardware_.SaveFx(from.fx);
   for (unsigned i = 0; i < from.dr.size(); ++i) {
     from.dr[i] = hardware_.ReadDr(i);
@@ -161,15 +154,7 @@ void Monitor::Store(VmplContext& from) {
   if (from.vmsa_page.has_value()) {
     rmp_.MarkWritten(*from.vmsa_page);
   }
-  host_.SetRunning(from, false);
-}
-
-void Monitor::SwitchTo(unsigned vmpl) {
-  ++counters_.switches;
-  VmplContext& from = current();
-  Store(from);
-  processor_.current = vmpl;
-  host_.SetRunning(current(), true);
+  current_ = vmpl;
   Load(current());
   if (tampering_ != nullptr) {
     tampering_->AfterSwitch(from, current());
@@ -205,45 +190,19 @@ Monitor::MaybeEnd Monitor::Enter() {
   context.entered_generation = generation;
   // Nobody to tell: what waits for VMPL1 has to wait.
   const bool takes_interrupts = context.vmpl == 0 && !device_waits_ && context.doorbell.has_value();
-  hardware_.FlushDevices();
-  processors_.LeaveForGuest(self_);
   hardware_.Enter(*context.vmcb, context.registers, takes_interrupts);
-  processors_.ReturnFromGuest(self_);
   ++counters_.exits;
-  if (processors_.TakeGuestNmi(self_)) {
+  if (hardware_.TakeNmi()) {
     contexts_[kOwnerOfDevices].pending.nmi = true;
   }
   return std::nullopt;
 }
 
 End Monitor::Run(snp_vmsa& vmsa) {
-  processors_.Lock(self_);
   contexts_[0].vmsa = &vmsa;
+  current_ = 0;
   Load(contexts_[0]);
-  return RunToTheEnd();
-}
-
-End Monitor::RunWhenReleased() {
-  processors_.Lock(self_);
-  Hold();
-  return RunToTheEnd();
-}
-
-void Monitor::Hold() {
-  while (processor_.is_held && !processors_.end().has_value()) {
-    processors_.Sleep(self_);
-    if (processors_.TakeGuestNmi(self_)) {
-      contexts_[kOwnerOfDevices].pending.nmi = true;
-    }
-  }
-  if (!processor_.is_held) {
-    Load(current());
-  }
-}
-
-// The lock is held whenever no guest runs.
-End Monitor::RunToTheEnd() {
-  while (!processors_.end().has_value()) {
+  for (;;) {
     if (tampering_ != nullptr) {
       const std::optional<unsigned> other = tampering_->BeforeEntry(current());
       if (other.has_value()) {
@@ -251,16 +210,13 @@ End Monitor::RunToTheEnd() {
       }
     }
     MaybeEnd end = Enter();
-    if (!end.has_value() && !processors_.end().has_value()) {
+    if (!end.has_value()) {
       end = HandleExit();
     }
     if (end.has_value()) {
-      processors_.EndMachine(*end);
+      return *end;
     }
   }
-  const End end = *processors_.end();
-  processors_.Unlock();
-  return end;
 }
 
 void Monitor::Scrub() {
@@ -355,32 +311,10 @@ Monitor::MaybeEnd Monitor::HandleInvalidOpcode(VmplContext& context) {
     case Instruction::kRmpquery:
       ++counters_.rmpquery;
       return HandleSnpInstruction(context, decoded);
-    case Instruction::kInvlpgb:
-    case Instruction::kTlbsync:
-      if (processors_.count() > 1) {
-        HandleBroadcast(context, decoded);
-        return std::nullopt;
-      }
-      [[fallthrough]];
     default:
       Raise(context, kVectorInvalidOpcode, std::nullopt);
       return std::nullopt;
   }
-}
-
-// Machines with one processor do not have these instructions. Whatever INVLPGB names, all of the
-// guest's translations go, and have gone when it is over: TLBSYNC has nothing to wait for.
-void Monitor::HandleBroadcast(VmplContext& context, const Decoded& decoded) {
-  if (context.vmcb->save.cpl != 0) {
-    Raise(context, kVectorGeneralProtection, 0);
-    return;
-  }
-  if (decoded.instruction == Instruction::kInvlpgb) {
-    ++counters_.broadcasts;
-    tables_.FlushAll();
-  }
-  context.vmcb->save.rip += decoded.size;
-  context.vmcb->control.interrupt_shadow = 0;
 }
 
 Monitor::MaybeEnd Monitor::HandleSnpInstruction(VmplContext& context, const Decoded& decoded) {
@@ -558,14 +492,6 @@ Monitor::MaybeEnd Monitor::HandleHypercall(VmplContext& context) {
   }
   if (outcome.run_vmpl.has_value()) {
     SwitchTo(*outcome.run_vmpl);
-  }
-  if (outcome.holds) {
-    if (processors_.AllOthersAreHeld(self_)) {
-      return End{.kind = End::Kind::kHalted, .vmpl = context.vmpl, .details = {save.rip, 0}};
-    }
-    Store(context);
-    processor_.is_held = true;
-    Hold();
   }
   return std::nullopt;
 }

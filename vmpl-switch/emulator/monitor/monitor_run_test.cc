@@ -37,7 +37,7 @@ class MonitorRunTest : public testing::Test {
   MonitorRunTest()
       : tables(machine.rmp),
         cpuid(FakeCpuid, kEncryptionBitNumber),
-        paranoia(false, 1),
+        paranoia(false),
         maps(std::make_unique<InterceptMaps>()),
         vmcbs(std::make_unique<VmcbPages>()),
         launch(std::make_unique<snp_vmsa>()) {
@@ -47,8 +47,8 @@ class MonitorRunTest : public testing::Test {
     }
     tables.RefreshAll();
     machine.rmp.SetObserver(&tables);
-    monitor = std::make_unique<Monitor>(hardware, machine.memory, machine.rmp, tables, processors,
-                                        0, firmware, cpuid, paranoia, *maps, *vmcbs);
+    monitor = std::make_unique<Monitor>(hardware, machine.memory, machine.rmp, tables, firmware,
+                                        cpuid, paranoia, *maps, *vmcbs);
     for (const auto& [linear, page] :
          {std::pair{kCode, kCodePage}, {kTables, kTablesPage}, {kStack, kStackPage}}) {
       machine.MakePrivate(page);
@@ -158,7 +158,6 @@ class MonitorRunTest : public testing::Test {
   std::unique_ptr<VmplTables> memory[kVmpls];
   NestedTables tables;
   FakeHardware hardware;
-  Processors processors{1, hardware};
   firmware::SecureProcessor firmware;
   firmware::GuestCpuid cpuid;
   Paranoia paranoia;
@@ -270,7 +269,7 @@ TEST_F(MonitorRunTest, ReflectsWhatTheGuestAsksItsHostFor) {
     Exit(vmcb, kExitVintr);
   });
   Finish();
-  EXPECT_EQ(processors.counters().reflected_cpuid, 1u);
+  EXPECT_EQ(monitor->counters().reflected_cpuid, 1u);
 }
 
 TEST_F(MonitorRunTest, HearsRing3AsAProcessorDoes) {
@@ -322,7 +321,7 @@ TEST_F(MonitorRunTest, HandsTheProcessorFromVmplToVmplByTheirVmsas) {
     Exit(vmcb, kExitVintr);
   });
   Finish();
-  EXPECT_EQ(processors.counters().switches, 3u);
+  EXPECT_EQ(monitor->counters().switches, 3u);
 }
 
 TEST_F(MonitorRunTest, DeniesVmpl1WhatIsVmpl0sAndGoesOn) {
@@ -337,7 +336,7 @@ TEST_F(MonitorRunTest, DeniesVmpl1WhatIsVmpl0sAndGoesOn) {
     Exit(vmcb, kExitVintr);
   });
   Finish();
-  EXPECT_EQ(processors.counters().denied, 1u);
+  EXPECT_EQ(monitor->counters().denied, 1u);
 }
 
 TEST_F(MonitorRunTest, DoesPortsForVmpl1AtOnceAndReflectsThoseOfVmpl0) {
@@ -372,11 +371,6 @@ TEST_F(MonitorRunTest, DoesPortsForVmpl1AtOnceAndReflectsThoseOfVmpl0) {
   EXPECT_EQ(hardware.outputs.size(), 1u);
 }
 
-TEST_F(MonitorRunTest, EndsWhenEveryProcessorIsHeld) {
-  RequestByMsr(GHCB_MSR_AP_RESET_HOLD_REQUEST);
-  EXPECT_EQ(monitor->Run(*launch).kind, End::Kind::kHalted);
-}
-
 TEST_F(MonitorRunTest, EndsWhenVmpl0IsDenied) {
   Then([](Vmcb& vmcb, GeneralRegisters&, bool) {
     Exit(vmcb, SNP_EXIT_NPF, uint64_t{1} << 32 | 6, AddressOf(kCodePage).raw());
@@ -397,7 +391,7 @@ TEST_F(MonitorRunTest, BringsBackWhatTablesHaveForgotten) {
     Exit(vmcb, kExitVintr);
   });
   Finish();
-  EXPECT_EQ(processors.counters().denied, 0u);
+  EXPECT_EQ(monitor->counters().denied, 0u);
 }
 
 TEST_F(MonitorRunTest, FlushesTranslationsThatWereTakenAway) {
@@ -445,7 +439,7 @@ TEST_F(MonitorRunTest, TellsVmpl0OnceOfAnInterruptAndLeavesItAloneThen) {
     Exit(vmcb, kExitVintr);
   });
   Finish();
-  EXPECT_EQ(processors.counters().doorbells, 1u);
+  EXPECT_EQ(monitor->counters().doorbells, 1u);
 }
 
 TEST_F(MonitorRunTest, KeepsAnNmiForTheVmplThatHasTheDevices) {

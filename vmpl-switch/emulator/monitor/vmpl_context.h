@@ -40,15 +40,6 @@ struct VmplContext {
   }
 };
 
-using Contexts = std::array<VmplContext, kVmpls>;
-
-// One virtual processor, as its host knows it.
-struct VirtualProcessor {
-  Contexts contexts;
-  unsigned current = 0;  // the VMPL that runs, or ran last
-  bool is_held = true;   // waits for AP creation; all of its state is in VMSAs
-};
-
 // How the machine ends.
 struct End {
   enum class Kind : uint8_t {

@@ -2,11 +2,13 @@
 #include "vmpl-switch/snp/calls/core_protocol.h"
 
 #include "base/core/mem_raw.h"
-#include "base/core/scope_exit.h"
 #include "vmpl-switch/abi/snp.h"
 
 namespace nsgx::snp {
 namespace {
+
+// RMPADJUST's own answer for a VMSA that is being run.
+constexpr uint32_t kFailInUse = 3;
 
 constexpr uint64_t PagesIn(SnpPageSize size) {
   return size == SnpPageSize::k2M ? kLargePageSize / kPageSize : 1;
@@ -269,8 +271,7 @@ uint32_t CoreProtocol::CreateVcpu(const CallContext& context) {
   if (!IsGuestVmsa(*state)) {
     return refuse(SVSM_INVALID_PARAMETER);
   }
-  // It is the guest's own state, and Linux reads in it what it has written there.
-  code = parts_.rmp.Adjust(vmsa, SnpPageSize::k4K, kGuestVmpl, SNP_RIGHT_READ, true);
+  code = parts_.rmp.Adjust(vmsa, SnpPageSize::k4K, kGuestVmpl, 0, true);
   if (code != SNP_OK) {
     return refuse(SVSM_PROTOCOL_RESULT + code);
   }
@@ -295,11 +296,9 @@ uint32_t CoreProtocol::DeleteVcpu(const CallContext& context) {
   if (!cpu.ok() || cpu.value().is_own) {
     return SVSM_INVALID_PARAMETER;
   }
-  // Its own, or another whose call is being served.
-  if (vmsa == context.vmsa || !parts_.cpus.Claim(vmsa).ok()) {
-    return SVSM_PROTOCOL_RESULT + SNP_FAIL_IN_USE;
+  if (vmsa == context.vmsa) {
+    return SVSM_PROTOCOL_RESULT + kFailInUse;
   }
-  ScopeExit unclaim([&] { parts_.cpus.Unclaim(vmsa); });
   const Result<void> begun = parts_.pages.Begin(vmsa, PageState::kVmsa);
   if (!begun.ok()) {
     return RefusalOf(begun.error());

@@ -103,7 +103,7 @@ class RandomGuest {
           ASSERT_FALSE(entry.is_validated);
           break;
         case PageState::kVmsa:
-          ASSERT_TRUE(entry.is_vmsa && entry.is_validated && entry.rights == SNP_RIGHT_READ);
+          ASSERT_TRUE(entry.is_vmsa && entry.is_validated && entry.rights == 0);
           break;
         case PageState::kOwn:
         case PageState::kEnclavePool:

@@ -2,7 +2,6 @@
 #include "vmpl-switch/snp/calls/guest_cpus.h"
 
 #include <algorithm>
-#include <utility>
 
 namespace nsgx::snp {
 
@@ -20,33 +19,6 @@ bool GuestCpus::HasProcessor(uint32_t apic_id) const {
 Result<void> GuestCpus::Add(const GuestCpu& cpu) {
   SpinLockGuard guard(lock_);
   return cpus_.PushBack(cpu);
-}
-
-Result<GuestCpu> GuestCpus::Claim(GuestPhys vmsa) {
-  SpinLockGuard guard(lock_);
-  for (GuestCpu& cpu : cpus_) {
-    if (cpu.vmsa == vmsa) {
-      if (std::exchange(cpu.is_claimed, true)) {
-        return Error(Status::kBusy);
-      }
-      return cpu;
-    }
-  }
-  return Error(Status::kNotFound);
-}
-
-Result<GuestCpu> GuestCpus::ClaimAt(uint32_t apic_id, size_t index) {
-  // One that was removed in between is not found any more: its caller looks again later.
-  return Claim(TRY(At(apic_id, index)).vmsa);
-}
-
-void GuestCpus::Unclaim(GuestPhys vmsa) {
-  SpinLockGuard guard(lock_);
-  for (GuestCpu& cpu : cpus_) {
-    if (cpu.vmsa == vmsa) {
-      cpu.is_claimed = false;
-    }
-  }
 }
 
 Result<GuestCpu> GuestCpus::Remove(GuestPhys vmsa) {

@@ -25,7 +25,6 @@
 namespace nsgx::snp {
 
 class Ghcb;
-class HostGate;
 
 struct PerCpu {
   PerCpu* self = nullptr;
@@ -44,7 +43,6 @@ struct PerCpu {
   // What ResumeFromTrap is about to load.
   const void* resuming = nullptr;
 
-  HostGate* gate = nullptr;
   Ghcb* ghcb = nullptr;
   volatile ghcb_doorbell* doorbell = nullptr;  // shared with the host
 

@@ -70,8 +70,7 @@ class EnclaveMachine {
                  .random = random,
                  .clock = clock,
                  .protocols = protocols,
-                 .attestation = attestation,
-                 .calls = calls} {
+                 .attestation = attestation} {
     client.Initialize(kKey, 0);
     machine.GiveToGuest(kGuest, kGuestPages);
     SetState(kArea, PageState::kCallingArea);
@@ -251,7 +250,6 @@ class EnclaveMachine {
   FakeFirmware firmware;
   MessageClient client;
   CountingRandom random;
-  SpinLock calls;
   FakeClock clock;
   ProtocolTable protocols;
   AttestationProtocol attestation;

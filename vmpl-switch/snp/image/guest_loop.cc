@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vmpl-switch/snp/image/guest_loop.h"
 
-#include "base/core/spinlock.h"
-#include "vmpl-switch/abi/ghcb.h"
 #include "vmpl-switch/abi/svsm.h"
 #include "vmpl-switch/snp/image/seh.h"
 
@@ -52,32 +50,16 @@ void ForgetEvents() {
 
 }  // namespace
 
-void ServeGuest(GuestCpus& cpus, ProtocolTable& protocols) {
-  PerCpu& self = ThisCpu();
+void ServeGuest(const GuestCpus& cpus, ProtocolTable& protocols) {
   for (;;) {
-    if (!cpus.At(self.apic_id, 0).ok()) {
-      // Whatever the host answers, and whenever.
-      self.gate->Leave(GHCB_MSR_AP_RESET_HOLD_REQUEST);
-      continue;
-    }
     ForgetEvents();
-    if (!RunVmpl(*self.gate, kGuestVmpl).ok()) {
-      if (&self == &g_seh.first.cpu) {
-        Terminate(Termination::kNoGuestProcessor);
-      }
-      // The guest has just taken it away.
-      self.gate->Leave(GHCB_MSR_AP_RESET_HOLD_REQUEST);
-      continue;
-    }
+    OrTerminate(RunVmpl(g_seh.gate, kGuestVmpl), Termination::kNoGuestProcessor);
     for (size_t i = 0;; ++i) {
-      const Result<GuestCpu> cpu = cpus.ClaimAt(self.apic_id, i);
-      if (cpu.ok()) {
-        SpinLockGuard guard(g_seh.calls);
-        ServeCall(cpu.value(), protocols);
-        cpus.Unclaim(cpu.value().vmsa);
-      } else if (cpu.error() == Status::kNotFound) {
+      const Result<GuestCpu> cpu = cpus.At(g_seh.cpu.apic_id, i);
+      if (!cpu.ok()) {
         break;
       }
+      ServeCall(cpu.value(), protocols);
     }
   }
 }
