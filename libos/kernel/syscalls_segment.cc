@@ -3,6 +3,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/core/addr.h"
+#include "base/core/align.h"
 #include "libos/kernel/process.h"
 #include "libos/kernel/syscalls.h"
 #include "libos/kernel/system_v.h"
@@ -10,7 +12,6 @@
 #include "libos/mm/address_space.h"
 #include "libos/mm/mapped_file.h"
 #include "libos/vfs/file.h"
-#include "libos/vfs/file_time.h"
 #include "libos/vfs/inode.h"
 #include "libos/vfs/memory_file.h"
 #include "libos/vfs/ref.h"
@@ -18,7 +19,6 @@
 namespace nsgx::libos {
 namespace {
 
-constexpr uint64_t kPage = 4096;
 constexpr size_t kMostSegments = 4096;  // as Linux has it
 
 constexpr uint32_t kSHM_HUGETLB = 04000;
@@ -51,7 +51,7 @@ class Segment final : public SystemVObject {
       : SystemVObject(key, flags), file_(std::move(file)), mapping_(mapping), size_(size) {}
 
   uint64_t size() const { return size_; }
-  uint64_t mapped_size() const { return (size_ + kPage - 1) & ~(kPage - 1); }
+  uint64_t mapped_size() const { return AlignUp(size_, kPageSize); }
   MappedFile& mapping() const { return mapping_; }
 
   bool is_removed = false;  // ends when nobody has it attached
@@ -68,12 +68,10 @@ class Segment final : public SystemVObject {
 
 [[clang::no_destroy]] constinit SystemVObjects<Segment, kMostSegments> segments;
 
-int64_t Now() { return FileTimeNow().seconds; }
-
 Result<Segment*, Errno> MakeSegment(int32_t key, uint32_t flags, uint64_t size) {
   Ref<File> file = TRY(MakeMemoryFile("SYSV", 0));
   // Up to whole pages, so that all that is mapped can be touched.
-  TRY(file->inode().Truncate((size + kPage - 1) & ~(kPage - 1)));
+  TRY(file->inode().Truncate(AlignUp(size, kPageSize)));
   MappedFile* const mapping = file->object().Mapping(*file);
   if (mapping == nullptr) {
     return Error(Errno::kENOMEM);
@@ -117,11 +115,11 @@ Result<Attachment, Errno> AttachmentFor(uint32_t flags) {
 }
 
 Result<uint64_t, Errno> PlaceFor(uint64_t address, uint32_t flags) {
-  if (address % kPage == 0) {
+  if (IsAligned(address, kPageSize)) {
     return address == 0 && (flags & kSHM_REMAP) != 0 ? Error(Errno::kEINVAL)
                                                      : Result<uint64_t, Errno>(address);
   }
-  const uint64_t rounded = address & ~(kPage - 1);
+  const uint64_t rounded = AlignDown(address, kPageSize);
   if ((flags & kSHM_RND) == 0 || (rounded == 0 && (flags & kSHM_REMAP) != 0)) {
     return Error(Errno::kEINVAL);
   }
@@ -132,8 +130,7 @@ SysResult TellStatus(int32_t id, UserOut<LinuxShmidDs> out) {
   LinuxShmidDs status = {};
   {
     SpinLockGuard guard(segments.lock);
-    const Segment& segment = *TRY(segments.Find(id));
-    TRY(segment.CheckAccess(kSystemVRead));
+    const Segment& segment = *TRY(segments.FindFor(id, kSystemVRead));
     status.permission = segment.permission();
     status.permission.mode |=
         (segment.is_removed ? kSHM_DEST : 0) | (segment.is_locked ? kSHM_LOCKED : 0);
@@ -151,10 +148,9 @@ SysResult TellStatus(int32_t id, UserOut<LinuxShmidDs> out) {
 
 SysResult ChangeStatus(int32_t id, UserIn<LinuxShmidDs> from) {
   const LinuxShmidDs wanted = TRY(Read(from));
-  const int64_t now = Now();
+  const int64_t now = SystemVNow();
   SpinLockGuard guard(segments.lock);
-  Segment& segment = *TRY(segments.Find(id));
-  TRY(segment.CheckIsOwner());
+  Segment& segment = *TRY(segments.FindOwned(id));
   segment.ChangePermission(wanted.permission);
   segment.change_time = now;
   return 0;
@@ -165,8 +161,7 @@ SysResult ChangeState(int32_t id, int32_t command) {
   IntrusiveList<Segment> ended;
   {
     SpinLockGuard guard(segments.lock);
-    Segment& segment = *TRY(segments.Find(id));
-    TRY(segment.CheckIsOwner());
+    Segment& segment = *TRY(segments.FindOwned(id));
     if (command == kIPC_RMID) {
       segment.is_removed = true;
       segment.ForgetKey();
@@ -186,7 +181,6 @@ SysResult SysShmget(int32_t key, uint64_t size, uint32_t flags) {
   if ((flags & kSHM_HUGETLB) != 0) {
     return Error(Errno::kEINVAL);
   }
-  const int64_t now = Now();
   return int64_t{TRY(segments.FindOrMake(
       key, flags,
       [&](Segment& there) -> Result<void, Errno> {
@@ -199,19 +193,16 @@ SysResult SysShmget(int32_t key, uint64_t size, uint32_t flags) {
         if (size == 0 || size > kMostBytes) {
           return Error(Errno::kEINVAL);
         }
-        Segment* const fresh = TRY(MakeSegment(key, flags, size));
-        fresh->change_time = now;
-        return fresh;
+        return MakeSegment(key, flags, size);
       }))};
 }
 
 SysResult SysShmat(int32_t id, uint64_t address, uint32_t flags) {
   const uint64_t place = TRY(PlaceFor(address, flags));
   const Attachment wanted = TRY(AttachmentFor(flags));
-  const int64_t now = Now();
+  const int64_t now = SystemVNow();
   SpinLockGuard guard(segments.lock);
-  Segment& segment = *TRY(segments.Find(id));
-  TRY(segment.CheckAccess(wanted.access));
+  Segment& segment = *TRY(segments.FindFor(id, wanted.access));
   MapRequest request;
   request.hint = place;
   request.size = segment.mapped_size();
@@ -231,7 +222,7 @@ SysResult SysShmat(int32_t id, uint64_t address, uint32_t flags) {
 }
 
 SysResult SysShmdt(uint64_t address) {
-  const int64_t now = Now();
+  const int64_t now = SystemVNow();
   IntrusiveList<Segment> ended;
   {
     SpinLockGuard guard(segments.lock);

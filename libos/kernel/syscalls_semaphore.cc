@@ -13,7 +13,6 @@
 #include "libos/kernel/syscalls.h"
 #include "libos/kernel/system_v.h"
 #include "libos/kernel/user_memory.h"
-#include "libos/vfs/file_time.h"
 #include "libos/vfs/sleep.h"
 
 namespace nsgx::libos {
@@ -128,14 +127,6 @@ Result<bool, Errno> SemaphoreSet::TryOperations(std::span<const LinuxSembuf> ope
 
 [[clang::no_destroy]] constinit SystemVObjects<SemaphoreSet, kMostSets> sets;
 
-int64_t Now() { return FileTimeNow().seconds; }
-
-Result<SemaphoreSet*, Errno> FindFor(int32_t id, uint32_t access) REQUIRES(sets.lock) {
-  SemaphoreSet* const set = TRY(sets.Find(id));
-  TRY(set->CheckAccess(access));
-  return set;
-}
-
 // Sleeps until the set changes, counted among those who wait for that semaphore. EIDRM, besides
 // what SleepOnceUntil says. The lock is held again afterwards if there is a set.
 Result<SemaphoreSet*, Errno> WaitForChange(SemaphoreSet& set, const LinuxSembuf& blocking,
@@ -148,19 +139,16 @@ Result<SemaphoreSet*, Errno> WaitForChange(SemaphoreSet& set, const LinuxSembuf&
   count(set, 1);
   auto slept = SleepOnceUntil(set.waiting, sets.lock, deadline);
   sets.lock.Lock();
-  const auto there = sets.Find(id);
-  if (!there.ok()) {
-    return Error(Errno::kEIDRM);
-  }
-  count(*there.value(), ~uint32_t{0});
+  SemaphoreSet* const there = TRY(sets.FindAgain(id));
+  count(*there, ~uint32_t{0});
   if (!slept.ok()) {
     return Error(slept.error());
   }
-  return there.value();
+  return there;
 }
 
 SysResult Operate(int32_t id, std::span<const LinuxSembuf> operations, Deadline deadline) {
-  const int64_t now = Now();
+  const int64_t now = SystemVNow();
   const bool changes = std::ranges::any_of(
       operations, [](const LinuxSembuf& operation) { return operation.change != 0; });
   SpinLockGuard guard(sets.lock);
@@ -197,7 +185,7 @@ SysResult TellAll(int32_t id, UserOut<uint16_t> out) {
   size_t count = 0;
   {
     SpinLockGuard guard(sets.lock);
-    for (const Semaphore& semaphore : TRY(FindFor(id, kSystemVRead))->semaphores()) {
+    for (const Semaphore& semaphore : TRY(sets.FindFor(id, kSystemVRead))->semaphores()) {
       values[count++] = static_cast<uint16_t>(semaphore.value);
     }
   }
@@ -210,7 +198,7 @@ SysResult TakeAll(int32_t id, UserIn<uint16_t> from) {
   size_t count;
   {
     SpinLockGuard guard(sets.lock);
-    count = TRY(FindFor(id, kSystemVWrite))->semaphores().size();
+    count = TRY(sets.FindFor(id, kSystemVWrite))->semaphores().size();
   }
   auto values = TRY(MakeArray<uint16_t>(count));
   TRY(CopyFromUser(std::as_writable_bytes(std::span(values.get(), count)), from.address()));
@@ -218,19 +206,16 @@ SysResult TakeAll(int32_t id, UserIn<uint16_t> from) {
                   [](uint16_t value) { return value > kLargestValue; })) {
     return Error(Errno::kERANGE);
   }
-  const int64_t now = Now();
+  const int64_t now = SystemVNow();
   SpinLockGuard guard(sets.lock);
-  const auto set = sets.Find(id);
-  if (!set.ok()) {
-    return Error(Errno::kEIDRM);
-  }
+  SemaphoreSet& set = *TRY(sets.FindAgain(id));
   for (size_t i = 0; i < count; ++i) {
-    Semaphore& semaphore = set.value()->semaphores()[i];
+    Semaphore& semaphore = set.semaphores()[i];
     semaphore.value = values[i];
     semaphore.process = kProcessId;
   }
-  set.value()->change_time = now;
-  set.value()->waiting.WakeAll();
+  set.change_time = now;
+  set.waiting.WakeAll();
   return 0;
 }
 
@@ -238,7 +223,7 @@ SysResult TellStatus(int32_t id, UserOut<LinuxSemidDs> out) {
   LinuxSemidDs status = {};
   {
     SpinLockGuard guard(sets.lock);
-    SemaphoreSet& set = *TRY(FindFor(id, kSystemVRead));
+    SemaphoreSet& set = *TRY(sets.FindFor(id, kSystemVRead));
     status.permission = set.permission();
     status.operation_time = set.operation_time;
     status.change_time = set.change_time;
@@ -250,10 +235,9 @@ SysResult TellStatus(int32_t id, UserOut<LinuxSemidDs> out) {
 
 SysResult ChangeStatus(int32_t id, UserIn<LinuxSemidDs> from) {
   const LinuxSemidDs wanted = TRY(Read(from));
-  const int64_t now = Now();
+  const int64_t now = SystemVNow();
   SpinLockGuard guard(sets.lock);
-  SemaphoreSet& set = *TRY(sets.Find(id));
-  TRY(set.CheckIsOwner());
+  SemaphoreSet& set = *TRY(sets.FindOwned(id));
   set.ChangePermission(wanted.permission);
   set.change_time = now;
   return 0;
@@ -263,8 +247,7 @@ SysResult RemoveSet(int32_t id) {
   SemaphoreSet* set;
   {
     SpinLockGuard guard(sets.lock);
-    set = TRY(sets.Find(id));
-    TRY(set->CheckIsOwner());
+    set = TRY(sets.FindOwned(id));
     sets.Remove(*set);
     set->waiting.WakeAll();  // they find that it is gone
   }
@@ -274,13 +257,13 @@ SysResult RemoveSet(int32_t id) {
 
 // The commands that concern one semaphore.
 SysResult ControlOne(int32_t id, int32_t number, int32_t command, uint64_t argument) {
-  const int64_t now = Now();
+  const int64_t now = SystemVNow();
   const int32_t fresh = static_cast<int32_t>(argument);
   if (command == kSetValue && (fresh < 0 || fresh > kLargestValue)) {
     return Error(Errno::kERANGE);
   }
   SpinLockGuard guard(sets.lock);
-  SemaphoreSet& set = *TRY(FindFor(id, command == kSetValue ? kSystemVWrite : kSystemVRead));
+  SemaphoreSet& set = *TRY(sets.FindFor(id, command == kSetValue ? kSystemVWrite : kSystemVRead));
   if (number < 0 || static_cast<size_t>(number) >= set.semaphores().size()) {
     return Error(Errno::kEINVAL);
   }
@@ -310,7 +293,6 @@ SysResult SysSemget(int32_t key, int32_t count, uint32_t flags) {
     return Error(Errno::kEINVAL);
   }
   const size_t wanted = static_cast<size_t>(count);
-  const int64_t now = Now();
   return int64_t{TRY(sets.FindOrMake(
       key, flags,
       [&](SemaphoreSet& there) -> Result<void, Errno> {
@@ -323,10 +305,7 @@ SysResult SysSemget(int32_t key, int32_t count, uint32_t flags) {
         if (wanted == 0) {
           return Error(Errno::kEINVAL);
         }
-        SemaphoreSet* const fresh =
-            TRY(New<SemaphoreSet>(key, flags, TRY(MakeArray<Semaphore>(wanted)), wanted));
-        fresh->change_time = now;
-        return fresh;
+        return New<SemaphoreSet>(key, flags, TRY(MakeArray<Semaphore>(wanted)), wanted);
       }))};
 }
 

@@ -9,7 +9,6 @@
 #include "libos/kernel/syscalls.h"
 #include "libos/kernel/system_v.h"
 #include "libos/kernel/user_memory.h"
-#include "libos/vfs/file_time.h"
 #include "libos/vfs/sleep.h"
 
 namespace nsgx::libos {
@@ -94,23 +93,12 @@ TypedMessage* TypedQueue::Choose(int64_t type, uint32_t flags) {
 
 [[clang::no_destroy]] constinit SystemVObjects<TypedQueue, kMostQueues> queues;
 
-int64_t Now() { return FileTimeNow().seconds; }
-
-// The queue after a sleep. EIDRM.
-Result<TypedQueue*, Errno> FindAgain(int32_t id) REQUIRES(queues.lock) {
-  auto there = queues.Find(id);
-  if (!there.ok()) {
-    return Error(Errno::kEIDRM);
-  }
-  return there;
-}
-
 // Sleeps on one of the queue's two sides; the lock is held again afterwards. EINTR, EIDRM.
 Result<TypedQueue*, Errno> WaitFor(TypedQueue& queue, WaitQueue& side) REQUIRES(queues.lock) {
   const int32_t id = queue.id();
   auto slept = SleepOnceUntil(side, queues.lock, kForever);
   queues.lock.Lock();
-  TypedQueue* const there = TRY(FindAgain(id));
+  TypedQueue* const there = TRY(queues.FindAgain(id));
   if (!slept.ok()) {
     return Error(slept.error());
   }
@@ -118,7 +106,7 @@ Result<TypedQueue*, Errno> WaitFor(TypedQueue& queue, WaitQueue& side) REQUIRES(
 }
 
 Result<void, Errno> Put(int32_t id, OwnedMessage& message, uint32_t flags) {
-  const int64_t now = Now();
+  const int64_t now = SystemVNow();
   SpinLockGuard guard(queues.lock);
   TypedQueue* queue = TRY(queues.Find(id));
   while (true) {
@@ -142,7 +130,7 @@ Result<void, Errno> Put(int32_t id, OwnedMessage& message, uint32_t flags) {
 }
 
 Result<OwnedMessage, Errno> Take(int32_t id, size_t room, int64_t type, uint32_t flags) {
-  const int64_t now = Now();
+  const int64_t now = SystemVNow();
   SpinLockGuard guard(queues.lock);
   TypedQueue* queue = TRY(queues.Find(id));
   TypedMessage* message;
@@ -174,8 +162,7 @@ SysResult TellStatus(int32_t id, UserOut<LinuxMsqidDs> out) {
   LinuxMsqidDs status = {};
   {
     SpinLockGuard guard(queues.lock);
-    const TypedQueue& queue = *TRY(queues.Find(id));
-    TRY(queue.CheckAccess(kSystemVRead));
+    const TypedQueue& queue = *TRY(queues.FindFor(id, kSystemVRead));
     status.permission = queue.permission();
     status.send_time = queue.send_time;
     status.receive_time = queue.receive_time;
@@ -192,10 +179,9 @@ SysResult TellStatus(int32_t id, UserOut<LinuxMsqidDs> out) {
 
 SysResult ChangeStatus(int32_t id, UserIn<LinuxMsqidDs> from) {
   const LinuxMsqidDs wanted = TRY(Read(from));
-  const int64_t now = Now();
+  const int64_t now = SystemVNow();
   SpinLockGuard guard(queues.lock);
-  TypedQueue& queue = *TRY(queues.Find(id));
-  TRY(queue.CheckIsOwner());
+  TypedQueue& queue = *TRY(queues.FindOwned(id));
   if (wanted.most_bytes > kQueueBytes && !process_credentials.effective.is_root()) {
     return Error(Errno::kEPERM);
   }
@@ -212,8 +198,7 @@ SysResult RemoveQueue(int32_t id) {
   TypedQueue* queue;
   {
     SpinLockGuard guard(queues.lock);
-    queue = TRY(queues.Find(id));
-    TRY(queue->CheckIsOwner());
+    queue = TRY(queues.FindOwned(id));
     queues.Remove(*queue);
     queue->senders.WakeAll();
     queue->receivers.WakeAll();
@@ -225,14 +210,9 @@ SysResult RemoveQueue(int32_t id) {
 }  // namespace
 
 SysResult SysMsgget(int32_t key, uint32_t flags) {
-  const int64_t now = Now();
   return int64_t{TRY(queues.FindOrMake(
       key, flags, [](TypedQueue&) -> Result<void, Errno> { return {}; },
-      [&]() -> Result<TypedQueue*, Errno> {
-        TypedQueue* const fresh = TRY(New<TypedQueue>(key, flags));
-        fresh->change_time = now;
-        return fresh;
-      }))};
+      [&]() -> Result<TypedQueue*, Errno> { return New<TypedQueue>(key, flags); }))};
 }
 
 SysResult SysMsgsnd(int32_t id, UserIn<std::byte> message, size_t size, uint32_t flags) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "libos/kernel/system_v.h"
 
+#include "libos/vfs/file_time.h"
+
 namespace nsgx::libos {
 namespace {
 
@@ -8,7 +10,9 @@ constexpr uint32_t kAllRights = 0777;
 
 }  // namespace
 
-SystemVObject::SystemVObject(int32_t key, uint32_t flags) {
+int64_t SystemVNow() { return FileTimeNow().seconds; }
+
+SystemVObject::SystemVObject(int32_t key, uint32_t flags) : change_time(SystemVNow()) {
   const Credentials& who = process_credentials.effective;
   permission_ = {.key = key,
                  .user = who.user,

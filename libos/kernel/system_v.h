@@ -42,9 +42,13 @@ static_assert(sizeof(LinuxIpcPerm) == 48);
 inline constexpr uint32_t kSystemVRead = 0444;
 inline constexpr uint32_t kSystemVWrite = 0222;
 
+// Seconds since 1970. Requires: no lock, as it may be a host call.
+int64_t SystemVNow();
+
 class SystemVObject : public ListNode<> {
  public:
-  // The process's own, with the key and the mode that shmget and its kin were given.
+  // The process's own, with the key and the mode that shmget and its kin were given, made now.
+  // Requires: no lock.
   SystemVObject(int32_t key, uint32_t flags);
   SystemVObject(const SystemVObject&) = delete;
   SystemVObject& operator=(const SystemVObject&) = delete;
@@ -62,7 +66,7 @@ class SystemVObject : public ListNode<> {
   // No key leads here any more.
   void ForgetKey() { permission_.key = kIPC_PRIVATE; }
 
-  int64_t change_time = 0;  // seconds since 1970
+  int64_t change_time;
 
  protected:
   ~SystemVObject() = default;
@@ -91,6 +95,22 @@ class SystemVObjects {
       }
     }
     return Error(Errno::kEINVAL);
+  }
+  // One that the caller may use so. EINVAL, EACCES.
+  Result<T*, Errno> FindFor(int32_t id, uint32_t access) REQUIRES(lock) {
+    T* const object = TRY(Find(id));
+    TRY(object->CheckAccess(access));
+    return object;
+  }
+  // One that the caller may change or remove. EINVAL, EPERM.
+  Result<T*, Errno> FindOwned(int32_t id) REQUIRES(lock) {
+    T* const object = TRY(Find(id));
+    TRY(object->CheckIsOwner());
+    return object;
+  }
+  // One that was there before the lock was given up. EIDRM.
+  Result<T*, Errno> FindAgain(int32_t id) REQUIRES(lock) {
+    return Find(id).transform_error([](Errno) { return Errno::kEIDRM; });
   }
 
   // What shmget and its kin return. `check` looks at one that is there, `make` makes a new one
