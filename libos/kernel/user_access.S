@@ -17,6 +17,18 @@
 	.text
 label libos_user_access_begin
 
+/* 64 bytes at rcx behind rsi, to the same behind rdi. */
+.macro COPY_LINE
+	movdqu	(%rsi, %rcx), %xmm0
+	movdqu	16(%rsi, %rcx), %xmm1
+	movdqu	32(%rsi, %rcx), %xmm2
+	movdqu	48(%rsi, %rcx), %xmm3
+	movdqu	%xmm0, (%rdi, %rcx)
+	movdqu	%xmm1, 16(%rdi, %rcx)
+	movdqu	%xmm2, 32(%rdi, %rcx)
+	movdqu	%xmm3, 48(%rdi, %rcx)
+.endm
+
 /* uint64_t libos_user_copy(void* to = rdi, const void* from = rsi, size_t size = rdx) */
 function libos_user_copy
 	xor	%eax, %eax
@@ -72,26 +84,12 @@ function libos_user_copy
 	lea	-64(%rdx), %r8
 	xor	%ecx, %ecx
 .Llines:
-	movdqu	(%rsi, %rcx), %xmm0
-	movdqu	16(%rsi, %rcx), %xmm1
-	movdqu	32(%rsi, %rcx), %xmm2
-	movdqu	48(%rsi, %rcx), %xmm3
-	movdqu	%xmm0, (%rdi, %rcx)
-	movdqu	%xmm1, 16(%rdi, %rcx)
-	movdqu	%xmm2, 32(%rdi, %rcx)
-	movdqu	%xmm3, 48(%rdi, %rcx)
+	COPY_LINE
 	add	$64, %rcx
 	cmp	%r8, %rcx
 	jb	.Llines
 	mov	%r8, %rcx		/* the last 64 bytes, some of them again */
-	movdqu	(%rsi, %rcx), %xmm0
-	movdqu	16(%rsi, %rcx), %xmm1
-	movdqu	32(%rsi, %rcx), %xmm2
-	movdqu	48(%rsi, %rcx), %xmm3
-	movdqu	%xmm0, (%rdi, %rcx)
-	movdqu	%xmm1, 16(%rdi, %rcx)
-	movdqu	%xmm2, 32(%rdi, %rcx)
-	movdqu	%xmm3, 48(%rdi, %rcx)
+	COPY_LINE
 	ret
 .Lstring:
 	mov	%rdx, %rcx

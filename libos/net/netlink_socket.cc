@@ -7,6 +7,7 @@
 #include <cstring>
 #include <span>
 
+#include "base/core/align.h"
 #include "libos/net/interfaces.h"
 #include "libos/net/sleep.h"
 #include "libos/vfs/kernel_services.h"
@@ -94,7 +95,7 @@ class MessageWriter {
     } head = {.size = static_cast<uint16_t>(sizeof(head) + value.size()), .type = type};
     Append(std::as_bytes(std::span(&head, 1)));
     Append(value);
-    size_ = (size_ + 3) & ~size_t{3};
+    size_ = AlignUp(size_, size_t{4});
   }
 
   std::span<std::byte> Finish(uint32_t sequence, uint32_t port) {
