@@ -645,8 +645,9 @@ SchedulingCounts CountScheduling() {
   for (uint32_t i = 0; i < StartedCpus(); ++i) {
     const Cpu* cpu = CpuByIndex(i);
     if (cpu != nullptr) {
-      counts.switches += __atomic_load_n(&cpu->switches, __ATOMIC_RELAXED);
+      // Before the switches that they are part of: read later, they could be more.
       counts.preemptions += __atomic_load_n(&cpu->preemptions, __ATOMIC_RELAXED);
+      counts.switches += __atomic_load_n(&cpu->switches, __ATOMIC_RELAXED);
       counts.steals += __atomic_load_n(&cpu->steals, __ATOMIC_RELAXED);
       counts.parks += __atomic_load_n(&cpu->parks, __ATOMIC_RELAXED);
       counts.ticks += __atomic_load_n(&cpu->ticks, __ATOMIC_RELAXED);
