@@ -148,7 +148,6 @@ Result<Session::Outcome, Complaint> Session::Run() {
     poll(events.data(), events.size(), static_cast<int>(kStep.count()));
     const auto ready = [&](size_t i) { return events[i].fd >= 0 && events[i].revents != 0; };
 
-    bool qemu_ended = false;
     signalfd_siginfo signal;
     while (read(signals_, &signal, sizeof(signal)) == sizeof(signal)) {
       if (signal.ssi_signo != SIGCHLD) {
@@ -158,7 +157,7 @@ Result<Session::Outcome, Complaint> Session::Run() {
         qemu_ = -1;
       }
     }
-    qemu_ended = qemu_ < 0;
+    const bool qemu_ended = qemu_ < 0;
     if (ready(1)) TakeConsole();
     if (ready(2)) TakeMessages();
     if (ready(3)) TakeControl();
@@ -170,10 +169,14 @@ Result<Session::Outcome, Complaint> Session::Run() {
       return Outcome{.status = 128 + SIGPIPE};
     }
     const Clock::time_point now = Clock::now();
-    // The machine keeps nothing, so its end is awaited only by who wants to read about it.
-    const bool may_end = qemu_ended || streams_.log < 0 || now > ended_ + kEndLimit;
-    if (status_ && HasAllOutput() && may_end) {
-      return Outcome{.status = *status_};
+    const bool terminal_is_quiet = events[6].fd >= 0 && !ready(6);
+    if (status_ && HasAllOutput() && (!has_terminal_ || output_.ended || terminal_is_quiet)) {
+      // The machine keeps nothing, so its end is awaited only by who wants to read about it.
+      if (streams_.log < 0 || streams_.console < 0 || now > ended_ + kEndLimit) {
+        return Outcome{.status = *status_};
+      }
+      SayTaken();
+      continue;
     }
     if (!failure_.empty()) {
       return ComplainOfEnd(failure_);
@@ -292,6 +295,15 @@ void Session::Obey(std::string_view line) {
   }
   if (status_) {
     ended_ = Clock::now();
+  }
+}
+
+void Session::SayTaken() {
+  if (!taken_said_) {
+    taken_said_ = true;
+    const std::string line = std::string(emulator::kTaken) + "\n";
+    // When it does not get through, QEMU is gone or init does without.
+    (void)send(streams_.control, line.data(), line.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
   }
 }
 

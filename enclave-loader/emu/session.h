@@ -64,6 +64,7 @@ class Session {
   void TakeControl();
   void Obey(std::string_view line);
   bool HasAllOutput() const;
+  void SayTaken();
   void ShowProgress();
   void HideProgress();
   Error<Complaint> ComplainOfEnd(std::string_view what) const;
@@ -83,6 +84,7 @@ class Session {
   bool started_ = false;
   std::chrono::seconds progress_shown_{0};  // 0: none is on the terminal
   bool broken_output_ = false;              // nobody reads our output any more
+  bool taken_said_ = false;
   std::optional<int> status_;
   std::string failure_;  // init's
   std::optional<termios> terminal_before_;

@@ -91,6 +91,23 @@ class StarterTest(unittest.TestCase):
         self.assertEqual((result.status, result.err), (43, b"error\n"))
         self.assertEqual(result.out, given)
 
+    def test_the_machine_waits_for_a_slow_reader(self):
+        given = os.urandom(2_000_000)
+        command = [self.program, "--machine=emu", "--emu-shell", f"--emu-share={self.folder}:/data"]
+        with open(f"{self.folder}/file", "wb") as stream:
+            stream.write(given)
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+            self.addCleanup(process.kill)
+            process.stdin.write(b"cat /data/file; echo written >&2; exit 7\n")
+            process.stdin.close()
+            # By then Linux has given all of it to the port, and most of it lies in the guest's memory.
+            self.assertEqual(process.stderr.read(len(b"written\n")), b"written\n")
+            time.sleep(3)
+            self.assertEqual(process.stdout.read(), given)
+            self.assertEqual((process.wait(60), process.stderr.read()), (7, b""))
+
     def test_a_published_port_leads_inside(self):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))

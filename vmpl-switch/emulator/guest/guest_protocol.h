@@ -32,4 +32,8 @@ inline constexpr std::string_view kExited = "exited ";   // and its exit status:
 inline constexpr std::string_view kKilled = "killed ";   // and the signal
 inline constexpr std::string_view kFailed = "failed ";   // and why: the program never ran
 
+// The one line to init: everything has come out, and the machine may go off. Linux does not wait
+// for what it has given to a port, so QEMU would lose it.
+inline constexpr std::string_view kTaken = "taken";
+
 }  // namespace nsgx::emulator

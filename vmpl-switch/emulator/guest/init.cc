@@ -3,6 +3,7 @@
 // starter passes in, says how it ended, and switches the machine off.
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/reboot.h>
@@ -27,6 +28,18 @@ struct Streams {
   int input = -1, output = -1, error = -1;
 };
 
+// How long a starter may take for the last of the output.
+constexpr int kTakenLimitMilliseconds = 60'000;
+
+// Returns when the starter says that it has everything, or is gone.
+void AwaitTaken(int control) {
+  pollfd ready = {.fd = control, .events = POLLIN, .revents = 0};
+  std::string line(kTaken.size() + 1, '\0');
+  if (poll(&ready, 1, kTakenLimitMilliseconds) == 1) {
+    (void)read(control, line.data(), line.size());
+  }
+}
+
 [[noreturn]] void PowerOff() {
   sync();
   reboot(RB_POWER_OFF);
@@ -37,7 +50,7 @@ class Init {
  public:
   [[noreturn]] void Run() {
     MountFileSystems();
-    control_ = OpenPort(kControlPort, O_WRONLY | O_CLOEXEC);
+    control_ = OpenPort(kControlPort, O_RDWR | O_CLOEXEC);
     const std::optional<Command> command = ReadCommand();
     if (!command) {
       Fail("the command cannot be read");
@@ -58,18 +71,22 @@ class Init {
       WriteAll(streams.output, command->marker);
       WriteAll(streams.error, command->marker);
     }
-    Report(WIFSIGNALED(status) ? std::string(kKilled) + std::to_string(WTERMSIG(status))
-                               : std::string(kExited) + std::to_string(WEXITSTATUS(status)));
-    PowerOff();
+    End(WIFSIGNALED(status) ? std::string(kKilled) + std::to_string(WTERMSIG(status))
+                            : std::string(kExited) + std::to_string(WEXITSTATUS(status)));
   }
 
  private:
   void Report(const std::string& line) const { WriteAll(control_, line + "\n"); }
 
+  [[noreturn]] void End(const std::string& last_line) const {
+    Report(last_line);
+    AwaitTaken(control_);
+    PowerOff();
+  }
+
   [[noreturn]] void Fail(const std::string& why) const {
     Say(why);
-    Report(std::string(kFailed) + why);
-    PowerOff();
+    End(std::string(kFailed) + why);
   }
 
   static std::optional<Command> ReadCommand() {
