@@ -71,27 +71,31 @@ bool AnybodyToWake() {
          (parked_cpus.load() != 0 || started_cpus.load() < maximum_cpus.load());
 }
 
-// Wakes a parked vCPU, or starts a new one. Does a host call, so: no locks.
-void WakeOrStartOne() {
+// Wakes a parked vCPU, or starts a new one. Returns whether there was any. Does a host call, so: no
+// locks.
+bool WakeOrStartOne() {
   if (!AnybodyToWake()) {
-    return;
+    return false;
   }
   const uint32_t count = started_cpus.load();
   for (uint32_t i = 0; i < count; ++i) {
     Cpu* cpu = CpuByIndex(i);
     if (cpu != nullptr && Unpark(*cpu)) {
       host::WakeVcpu(i);
-      return;
+      return true;
     }
   }
   uint32_t next = count;
-  if (next < maximum_cpus.load() && started_cpus.compare_exchange_strong(next, next + 1)) {
-    if (!host::StartVcpu(next).ok()) {
-      // The host has no thread for it. Those that run are all there will be.
-      maximum_cpus.store(next);
-      started_cpus.store(next);
-    }
+  if (next >= maximum_cpus.load() || !started_cpus.compare_exchange_strong(next, next + 1)) {
+    return false;
   }
+  if (!host::StartVcpu(next).ok()) {
+    // The host has no thread for it. Those that run are all there will be.
+    maximum_cpus.store(next);
+    started_cpus.store(next);
+    return false;
+  }
+  return true;
 }
 
 // The pace that the tick should have on a vCPU while a thread of the program runs, and the first
@@ -566,11 +570,10 @@ void OnTick() {
     return;
   }
   cpu.useless_ticks = 0;
-  if (AnybodyToWake()) {
-    // Somebody waits for a whole tick while another vCPU sleeps. If that one does not come either,
-    // the next tick finds it awake.
-    WakeOrStartOne();
-  } else {
+  // Somebody waits for a whole tick while another vCPU sleeps. If that one does not come either,
+  // the next tick finds it awake. A host may run a vCPU that it said it would not: that one sleeps
+  // and is never asked.
+  if (!WakeOrStartOne()) {
     ++cpu.preemptions;
     Yield();
   }
