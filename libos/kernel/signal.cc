@@ -222,13 +222,28 @@ void ConsiderTaker(Thread& thread, void* context) {
   }
 }
 
+bool FirstThreadBlocks(int32_t signal) {
+  struct Question {
+    int32_t signal;
+    bool is_blocked;
+  } question = {.signal = signal, .is_blocked = false};
+  const auto ask = [](Thread& thread, void* context) -> Result<void, Errno> {
+    Question& asked = *static_cast<Question*>(context);
+    asked.is_blocked = SignalSet(thread.blocked.load()).Contains(asked.signal);
+    return {};
+  };
+  static_cast<void>(WithThread(kProcessId, ask, &question).ok());
+  return question.is_blocked;
+}
+
 }  // namespace
 
 Result<void, Errno> SendToProcess(const SignalInfo& info) {
+  // Who blocks a signal may give it a handler before unblocking it. Linux asks the first thread.
+  const bool is_blocked = FirstThreadBlocks(info.signal);
   {
     SpinLockGuard guard(signal_lock);
-    if (IsIgnored(info.signal) &&
-        !SignalSet(CurrentThread().blocked.load()).Contains(info.signal)) {
+    if (IsIgnored(info.signal) && !is_blocked) {
       return {};
     }
     TRY(Enqueue(process_pending, info));
