@@ -49,6 +49,7 @@ class FakeDevice final : public Device {
     tick = microseconds;
     return {};
   }
+  Result<void> StepBehindTicks(uint32_t, uint64_t) override { return Error(Status::kUnsupported); }
   uint64_t Now() override { return now; }
   Result<void> CertificateChain(std::span<const std::byte>* der) override {
     *der = chain;

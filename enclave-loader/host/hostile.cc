@@ -16,9 +16,9 @@ using shim::HostCallReply;
 using shim::HostCallValues;
 
 constexpr std::array<std::string_view, kLieCount> kNames = {
-    "short",         "long",         "negative",  "wrong-errno", "reused-token",
-    "stale-reply",   "double-fetch", "time-back", "never",       "garbage",
-    "spurious-wake", "lost-wake",    "reordering"};
+    "short",         "long",         "negative",   "wrong-errno", "reused-token",
+    "stale-reply",   "double-fetch", "time-back",  "never",       "garbage",
+    "spurious-wake", "lost-wake",    "reordering", "single-step"};
 
 constexpr Lies Bit(Lie lie) { return Lies{1} << static_cast<uint32_t>(lie); }
 
@@ -28,6 +28,7 @@ constexpr uint64_t kMicrosecond = 1000, kMillisecond = 1'000'000, kSecond = 1'00
 constexpr uint64_t kLongestSleep = 50 * kMillisecond;
 constexpr uint64_t kNever = kSecond;
 constexpr uint64_t kLongestDelay = 2 * kMillisecond;
+constexpr uint32_t kStepTickMicroseconds = 300;
 constexpr int64_t kSpoilTime = 100 * kMicrosecond;
 // Errors of Linux and the numbers that its C library takes for errors.
 constexpr int64_t kKnownErrnos = 133, kErrnos = 4095;
@@ -194,8 +195,19 @@ bool HostileHost::Choose(uint32_t slot, Lies lies, Lie* lie) {
   return true;
 }
 
-int64_t HostileHost::Answer(uint32_t slot, const Exit& exit) {
-  const HostCallInfo* const call = shim::FindHostCall(exit.number);
+int64_t HostileHost::Answer(uint32_t slot, const Exit& from_enclave) {
+  StartSteps(slot);
+  const HostCallInfo* const call = shim::FindHostCall(from_enclave.number);
+  Exit exit = from_enclave;
+  if ((options_.lies & Bit(Lie::kDoubleFetch)) != 0 &&
+      exit.number == static_cast<uint32_t>(shim::HostCall::kWait)) {
+    // The spoiling may reach the next request, which then waits for what never comes.
+    uint64_t& deadline = exit.arguments[2];
+    deadline = std::min(deadline, device_.Now() + kLongestSleep);
+  }
+  if (slots_[slot].is_stepped && exit.number == static_cast<uint32_t>(shim::HostCall::kSetTick)) {
+    return 0;
+  }
   Lie lie;
   if (call == nullptr ||
       !shim::IsLegalRequest(*call, exit.arguments, device_.window(slot).size()) ||
@@ -320,7 +332,17 @@ void HostileHost::SpoilWindows() {
   }
 }
 
+void HostileHost::StartSteps(uint32_t slot) {
+  if ((options_.lies & Bit(Lie::kSingleStep)) == 0 || slots_[slot].is_stepped) {
+    return;
+  }
+  slots_[slot].is_stepped = device_.StepBehindTicks(slot, Random(slot)).ok() &&
+                            device_.SetTick(slot, kStepTickMicroseconds).ok();
+  counts_[static_cast<size_t>(Lie::kSingleStep)] += slots_[slot].is_stepped ? 1 : 0;
+}
+
 void HostileHost::Idle(uint32_t slot, uint64_t deadline) {
+  StartSteps(slot);
   Lie lie;
   if (Choose(slot, Bit(Lie::kSpuriousWake) | Bit(Lie::kReordering), &lie)) {
     if (lie == Lie::kSpuriousWake) {

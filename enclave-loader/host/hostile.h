@@ -35,8 +35,9 @@ enum class Lie : uint8_t {
   kSpuriousWake,  // sleepers are woken for nothing, and told that streams are ready
   kLostWake,      // wake-ups are dropped, and ready streams are not told
   kReordering,    // answers and wake-ups come late, in another order
+  kSingleStep,    // ticks come all the time, at times behind single instructions
 };
-inline constexpr size_t kLieCount = 13;
+inline constexpr size_t kLieCount = 14;
 
 std::string_view LieName(Lie lie);
 
@@ -88,6 +89,7 @@ class HostileHost {
   struct alignas(64) Slot {
     uint64_t random = 0;
     std::atomic<int64_t> spoil_until = 0;  // nanoseconds
+    bool is_stepped = false;
   };
 
   uint64_t Random(uint32_t slot);
@@ -100,6 +102,8 @@ class HostileHost {
   bool Repeat(const shim::HostCallInfo& call, std::span<std::byte> room, int64_t* reply);
   void FillWithGarbage(uint32_t slot, std::span<std::byte> bytes);
   void SpoilWindows();
+  // Before the slot's thread goes back into the enclave.
+  void StartSteps(uint32_t slot);
 
   HostServer& honest_;
   Device& device_;

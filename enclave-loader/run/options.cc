@@ -39,7 +39,7 @@ constexpr Option kOptions[] = {
     {"--hostile", "LIE[,LIE...]|all",
      "For tests of a program: the host lies to the enclave. Lies are short, long, negative, "
      "wrong-errno, reused-token, stale-reply, double-fetch, time-back, never, garbage, "
-     "spurious-wake, lost-wake and reordering; see docs/hostile-host.md."},
+     "spurious-wake, lost-wake, reordering and single-step; see docs/hostile-host.md."},
     {"--hostile-rate", "PERCENT", "How many of the calls are lied about; 10 by default."},
     {"--hostile-seed", "N", "Other lies are told for another number; 1 by default."},
     {"--identity", "HEX", "Refuses every image but the one with this identity."},

@@ -93,6 +93,10 @@ class Device {
   virtual std::span<std::byte> window(uint32_t slot) = 0;
   // Delivers a preemption tick to the calling slot's thread every `microseconds`; 0 stops it.
   virtual Result<void> SetTick(uint32_t slot, uint32_t microseconds) = 0;
+  // What a host can do that wants to hit a certain instruction: behind each tick of the calling
+  // slot's thread a random number of instructions is stepped through, and some are followed by a
+  // tick. For tests. kUnsupported: not on this machine.
+  virtual Result<void> StepBehindTicks(uint32_t slot, uint64_t seed) = 0;
   // Nanoseconds of the machine's monotonic clock, the same that NSGX_GATE_CLOCK describes.
   virtual uint64_t Now() = 0;
 

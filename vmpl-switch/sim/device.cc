@@ -174,6 +174,7 @@ class SimDevice final : public Device {
   Exit Enter(uint32_t slot, uint64_t answer) override;
   std::span<std::byte> window(uint32_t slot) override;
   Result<void> SetTick(uint32_t slot, uint32_t microseconds) override;
+  Result<void> StepBehindTicks(uint32_t slot, uint64_t seed) override;
   uint64_t Now() override { return ProcessNow(); }
 
   Result<void> CertificateChain(std::span<const std::byte>* der) override;
@@ -415,6 +416,15 @@ Result<void> SimDevice::SetTick(uint32_t slot, uint32_t microseconds) {
     return Error(Status::kNotFound);
   }
   return SetThreadTick(*TRY(AttachThread()), microseconds);
+}
+
+Result<void> SimDevice::StepBehindTicks(uint32_t slot, uint64_t seed) {
+  if (slot >= slots_.size()) {
+    return Error(Status::kNotFound);
+  }
+  ThreadBlock& block = *TRY(AttachThread());
+  block.step_random = seed | 1;
+  return {};
 }
 
 Result<void> SimDevice::CertificateChain(std::span<const std::byte>* der) {

@@ -168,6 +168,9 @@ class Handler {
     if (selector != 0) {
       if (is_tick) {
         Tick();
+        BeginSteps();
+      } else if (block_.step_random != 0 && IsSingleStep()) {
+        Step();
       } else if (IsSystemCall()) {
         return SystemCall();
       } else if (IsSynchronous(signal_, info_)) {
@@ -213,9 +216,42 @@ class Handler {
     }
   }
 
+  // The instruction that clears the trap flag is followed by the last step.
   bool IsSingleStep() const {
     return signal_ == SIGTRAP && IsSynchronous(signal_, info_) &&
-           state_.get(REG_TRAPNO) == NSGX_CAUSE_DEBUG && (state_.get(REG_EFL) & kFlagTrap) != 0;
+           state_.get(REG_TRAPNO) == NSGX_CAUSE_DEBUG &&
+           ((state_.get(REG_EFL) & kFlagTrap) != 0 || block_.step_random != 0);
+  }
+
+  // Marsaglia's xorshift.
+  uint64_t StepRandom() {
+    uint64_t& random = block_.step_random;
+    random ^= random << 13;
+    random ^= random >> 7;
+    return random ^= random << 17;
+  }
+
+  void BeginSteps() {
+    constexpr uint64_t kMostSteps = 512;
+    if (block_.step_random != 0) {
+      block_.steps_left = static_cast<uint32_t>(StepRandom() % kMostSteps);
+      state_.set(REG_EFL, state_.get(REG_EFL) | kFlagTrap);
+    }
+  }
+
+  // The trap flag stays in the frame that a tick is delivered with, so that the steps go on behind
+  // the enclave's handler.
+  void Step() {
+    if (block_.steps_left == 0) {
+      state_.set(REG_EFL, state_.get(REG_EFL) & ~kFlagTrap);
+      return;
+    }
+    block_.steps_left -= 1;
+    constexpr uint64_t kStepsPerTick = 8;
+    if (StepRandom() % kStepsPerTick == 0) {
+      Tick();
+    }
+    state_.set(REG_EFL, state_.get(REG_EFL) | kFlagTrap);
   }
 
   uint8_t InSwitchCode(uint8_t selector) {

@@ -32,8 +32,10 @@ struct ThreadBlock {
   uint16_t reserved;
   std::array<uint64_t, 6> exit;  // the call that left, or SIM_EXIT_* with arguments
   // From here on of no interest to switch_code.S.
-  VcpuPage* vcpu;  // null: has not entered yet
-  int timer;       // Linux' id of the tick timer; -1: none
+  VcpuPage* vcpu;        // null: has not entered yet
+  int timer;             // Linux' id of the tick timer; -1: none
+  uint32_t steps_left;   // instructions to step through before the next tick of the timer
+  uint64_t step_random;  // state of the generator; 0: ticks are not followed by steps
   stack_t previous_stack;
   std::byte* room;  // the mapping that holds this block
 };

@@ -76,6 +76,7 @@ class SnpDevice final : public Device {
     return {window_ + slot * window_size_, window_size_};
   }
   Result<void> SetTick(uint32_t slot, uint32_t microseconds) override;
+  Result<void> StepBehindTicks(uint32_t, uint64_t) override { return Error(Status::kUnsupported); }
   uint64_t Now() override;
 
   Result<void> CertificateChain(std::span<const std::byte>* der) override;

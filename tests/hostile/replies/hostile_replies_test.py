@@ -18,7 +18,7 @@ import tempfile
 _DEADLINE = 60
 
 # Legal, if unkind: a program does not notice.
-_HARMLESS = ["short", "spurious-wake", "lost-wake", "reordering", "never"]
+_HARMLESS = ["short", "spurious-wake", "lost-wake", "reordering", "never", "single-step"]
 # About data that these programs do not read from outside.
 _ABOUT_INPUT = ["double-fetch", "garbage"]
 # A program may fail; the library OS says what the host did.
@@ -46,6 +46,9 @@ _PROGRAMS = [
     Program("threads_test", [], b"", _HARMLESS + _ILLEGAL, []),
     Program("streams_test", [], b"", _HARMLESS + _ILLEGAL, []),
     Program("memory_test", [], b"", _ILLEGAL, []),
+    Program("cancellation_test", [], b"", ["single-step"], []),
+    Program("readiness_test", [], b"", ["single-step"], []),
+    Program("signals_test", [], b"", ["single-step"], []),
 ]
 
 
