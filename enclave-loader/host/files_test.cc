@@ -211,7 +211,9 @@ TEST_F(HostFilesTest, AMovedFolderIsStillThatFolder) {
 }
 
 TEST_F(HostFilesTest, ListsNames) {
-  std::ofstream(folder_ / "open/a");
+  {
+    const std::ofstream file(folder_ / "open/a");
+  }
   std::vector<std::string> names;
   uint64_t position = 0;
   while (true) {

@@ -10,30 +10,32 @@
 namespace nsgx::loader {
 namespace {
 
-Error<Refusal> RefuseForErrno() {
-  if (errno == ENOENT || errno == ENOTDIR) {
+Error<Refusal> RefuseFor(int error) {
+  if (error == ENOENT || error == ENOTDIR) {
     return Refuse(Cause::kNotFound);
   }
-  return Refuse(Cause::kNotReadable, static_cast<uint64_t>(errno));
+  return Refuse(Cause::kNotReadable, static_cast<uint64_t>(error));
 }
 
 }  // namespace
 
 Result<MappedFile, Refusal> MappedFile::Open(const char* path) {
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  int error = errno;
   if (fd >= 0 && fd <= STDERR_FILENO) {
     // A standard stream was closed; its number must not come to mean this file.
     const int low = fd;
     fd = fcntl(low, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    error = errno;
     close(low);
   }
   if (fd < 0) {
-    return RefuseForErrno();
+    return RefuseFor(error);
   }
   MappedFile file(fd);
   struct stat status;
   if (fstat(fd, &status) != 0) {
-    return RefuseForErrno();
+    return RefuseFor(errno);
   }
   if (S_ISDIR(status.st_mode)) {
     return Refuse(Cause::kDirectory);
@@ -47,7 +49,7 @@ Result<MappedFile, Refusal> MappedFile::Open(const char* path) {
   const size_t size = static_cast<size_t>(status.st_size);
   void* const mapping = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
   if (mapping == MAP_FAILED) {
-    return RefuseForErrno();
+    return RefuseFor(errno);
   }
   file.bytes_ = {static_cast<const std::byte*>(mapping), size};
   return file;

@@ -250,5 +250,4 @@ int Main(int argc, char** argv) {
 }  // namespace nsgx::loader
 
 // What the standard library throws, for want of memory, ends the program.
-// NOLINTNEXTLINE(bugprone-exception-escape)
 int main(int argc, char** argv) { return nsgx::loader::Main(argc, argv); }

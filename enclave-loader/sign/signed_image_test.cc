@@ -113,7 +113,7 @@ TEST(SignedImageTest, EmbeddedFilesArePartOfTheImage) {
   const Image& image = parsed.value();
   EXPECT_EQ(CheckAll(image), Status::kOk);
   const uint64_t end = Image::Parse(plain).value().size();
-  EXPECT_EQ(image.size(), end + 3 * NSGX_PAGE_SIZE);
+  EXPECT_EQ(image.size(), end + uint64_t{3} * NSGX_PAGE_SIZE);
   const Segment& segment = image.segments().back();
   EXPECT_EQ(segment.offset, end);
   EXPECT_EQ(segment.permissions, NSGX_PERMISSION_READ);
@@ -121,7 +121,8 @@ TEST(SignedImageTest, EmbeddedFilesArePartOfTheImage) {
   ASSERT_TRUE(config.ok());
   const std::vector<std::string_view> entries(config.value().files().begin(),
                                               config.value().files().end());
-  const std::string first = std::to_string(end), behind = std::to_string(end + 2 * NSGX_PAGE_SIZE);
+  const std::string first = std::to_string(end),
+                    behind = std::to_string(end + uint64_t{2} * NSGX_PAGE_SIZE);
   EXPECT_EQ(entries,
             (std::vector<std::string_view>{first + ":5000:r:/app/large", behind + ":0:r:/app/empty",
                                            behind + ":3:x:/app/tool"}));

@@ -29,7 +29,8 @@ bool IsPrime(uint32_t number) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const uint32_t thread_count = argc > 1 ? static_cast<uint32_t>(std::atoi(argv[1])) : 1000;
+  const uint32_t thread_count =
+      argc > 1 ? static_cast<uint32_t>(std::strtoul(argv[1], nullptr, 10)) : 1000;
   if (thread_count == 0 || thread_count > 10'000) {
     std::cerr << "threads: between 1 and 10000 threads, please\n";
     return 2;

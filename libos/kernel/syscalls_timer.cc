@@ -115,11 +115,8 @@ Setting SetTimer(SignalTimer& timer, uint64_t time, bool is_absolute, uint64_t p
   const uint64_t now = timer.Now();
   const Setting before = SettingOf(timer, now);
   timer.period = period;
-  if (time == 0) {
-    timer.due = kForever;
-  } else if (is_absolute) {
-    timer.due = time;
-  } else if (__builtin_add_overflow(now, time, &timer.due)) {
+  timer.due = time;
+  if (time == 0 || (!is_absolute && __builtin_add_overflow(now, time, &timer.due))) {
     timer.due = kForever;
   }
   PutIntoQueue(timer, now);

@@ -93,7 +93,7 @@ Result<uint64_t, Errno> LoadOption(const InternetOption& option, std::span<const
     case kInteger:
       break;
     case kByteOrInteger:
-      if (value.size() >= 1 && value.size() < sizeof(int32_t)) {
+      if (!value.empty() && value.size() < sizeof(int32_t)) {
         return uint64_t{static_cast<uint8_t>(value[0])};
       }
       break;

@@ -125,7 +125,7 @@ class File final {
   // A moment old.
   uint32_t reference_count() const { return references_.value(); }
 
-  Inode& inode() const { return *inode_.get(); }
+  Inode& inode() const { return *inode_; }
   FileObject& object() const { return *object_; }
 
   bool may_read() const { return may_read_; }

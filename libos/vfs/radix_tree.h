@@ -208,6 +208,7 @@ class RadixTree {
 
   // Takes away roots that have nothing but the first slot.
   void Shrink() {
+    // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): `present` says that the slot is full
     while (height_ != 0 && static_cast<Node*>(root_)->present == 1) {
       Node* const node = static_cast<Node*>(root_);
       root_ = node->slots[0];

@@ -32,7 +32,7 @@ enclave logs a warning.
 )";
 
 std::string Describe(const HostCallArgument& argument) {
-  const std::string name = "`" + std::string(argument.name) + "`";
+  std::string name = "`" + std::string(argument.name) + "`";
   const std::string limit = std::to_string(argument.limit);
   const std::string unit =
       argument.unit == 1 ? "bytes" : "records of " + std::to_string(argument.unit) + " bytes";

@@ -30,14 +30,14 @@ constexpr auto kTable = [] {
                         .is_refused = false,                              \
                         .can_restart = (flags) == kRestart,               \
                         .error = Errno::kENOSYS,                          \
-                        .text = partial};
+                        .text = (partial)};
 #define REFUSE(call_number, call_name, why_errno, why) \
   table[call_number] = {.name = #call_name,            \
                         .exists = true,                \
                         .is_refused = true,            \
                         .can_restart = false,          \
                         .error = Errno::why_errno,     \
-                        .text = why};
+                        .text = (why)};
 #include "syscall-shim/table/syscalls.inc"
 #undef CALL
 #undef REFUSE

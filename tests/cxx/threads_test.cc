@@ -108,7 +108,7 @@ TEST(Threads, BarrierRunsItsCompletionOncePerPhase) {
 TEST(Threads, JthreadStops) {
   std::atomic<bool> stopped = false;
   {
-    std::jthread thread([&](std::stop_token token) {
+    std::jthread thread([&](const std::stop_token& token) {
       std::mutex mutex;
       std::condition_variable_any changed;
       std::unique_lock lock(mutex);

@@ -84,12 +84,12 @@ Outcome Try(const std::function<long()>& call, const std::function<void()>& fini
           .restarting = ErrorUnderSignals(SA_RESTART, call, finish)};
 }
 
-#define EXPECT_RESTARTS(outcome)   \
-  EXPECT_EQ(outcome.plain, EINTR); \
-  EXPECT_EQ(outcome.restarting, 0)
+#define EXPECT_RESTARTS(outcome)     \
+  EXPECT_EQ((outcome).plain, EINTR); \
+  EXPECT_EQ((outcome).restarting, 0)
 #define EXPECT_NEVER_RESTARTS(outcome) \
-  EXPECT_EQ(outcome.plain, EINTR);     \
-  EXPECT_EQ(outcome.restarting, EINTR)
+  EXPECT_EQ((outcome).plain, EINTR);   \
+  EXPECT_EQ((outcome).restarting, EINTR)
 
 TEST(InterruptedCalls, PipesRestart) {
   int ends[2];
@@ -140,7 +140,7 @@ TEST(InterruptedCalls, SocketsRestartUnlessTheyHaveATimeout) {
       },
       [&] {
         const int client = socket(AF_UNIX, SOCK_STREAM, 0);
-        connect(client, reinterpret_cast<sockaddr*>(&name), size);
+        (void)connect(client, reinterpret_cast<sockaddr*>(&name), size);
         close(client);
       });
   EXPECT_RESTARTS(accepting);

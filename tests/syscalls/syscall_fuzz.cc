@@ -118,6 +118,8 @@ class Fuzzer {
       case SYS_prctl:
         a[0] = Below(70);
         break;
+      default:
+        break;
     }
     if (trace_) {
       dprintf(kReport, "%ld(%lx, %lx, %lx, %lx, %lx, %lx)\n", number, a[0], a[1], a[2], a[3], a[4],

@@ -15,6 +15,9 @@ _TOOL = "clang-tidy-19"
 # The analyzer follows at most so many states of a function, a tenth of what it does if not told: it needs nine tenths of
 # the time then, and what it says beyond is seldom true.
 _OPTIONS = [f"--extra-arg={word}" for word in ("-Xclang", "-analyzer-config", "-Xclang", "max-nodes=20000")]
+_CONFIGURATIONS = (".clang-tidy", "tests/.clang-tidy")
+# What others wrote and a file of ours includes.
+_FETCHED = "third_party/"
 _SECONDS_BETWEEN_LINES = 20
 
 
@@ -48,7 +51,7 @@ class _Passed:
         self._read_files = _read_files(out)
         self._contents = {}
         version = subprocess.run([_TOOL, "--version"], check=True, capture_output=True).stdout
-        self._common = version + " ".join(_OPTIONS).encode() + self._digest(".clang-tidy")
+        self._common = version + " ".join(_OPTIONS).encode() + b"".join(self._digest(path) for path in _CONFIGURATIONS)
         try:
             with open(self._path, encoding="utf-8") as stream:
                 self._keys = json.load(stream)
@@ -100,14 +103,14 @@ def findings(out, wanted):
             try:
                 for number, future in enumerate(concurrent.futures.as_completed(done), 1):
                     path, result = future.result()
-                    if result.returncode == 0:
-                        passed.add(path, commands[path])
-                        lines = []
-                    else:
-                        lines = [line for line in result.stdout.splitlines() if ": error: " in line]
+                    lines = [line for line in result.stdout.splitlines() if ": error: " in line]
+                    ours = [line for line in lines if not line.startswith(_FETCHED)]
+                    if result.returncode != 0 and not lines:
                         # A tool that ends without a finding is one as well.
-                        lines = lines or [f"{path}:{_TOOL} ended with status {result.returncode}"]
-                    for line in lines:
+                        ours = [f"{path}:{_TOOL} ended with status {result.returncode}"]
+                    if not ours:
+                        passed.add(path, commands[path])
+                    for line in ours:
                         file, rest = line.split(":", 1)
                         finding = f"{os.path.normpath(os.path.join(out, file))}:{rest}"
                         if finding not in found:

@@ -161,6 +161,7 @@ TEST(Reader, ListsDirectivesInOrder) {
 
 TEST(LaunchDigest, EachLinkIsTheKnownOne) {
   const std::string_view expected[] = {
+      // NOLINTNEXTLINE(bugprone-suspicious-missing-comma): one in two lines
       "48ec6acfec9a561b590191791ae27bedf6e4c931b221365909df5977814db749"
       "c18eedcc1a2490bef39ab7071fc95d0d",
       "874c8b2602740de6bb9f096192bcc459277227ff0459e9130ba1c13364a568fd"
@@ -306,7 +307,7 @@ TEST(Reader, WantsParametersInsertedBeforeTheProcessorState) {
 TEST(Reader, TakesEachParameterAreaOnce) {
   // At the end of the headers, but for the processor's state.
   const size_t end = WithoutSpaces(kHead).size() / 2 - 32;
-  const auto with = [end](uint32_t type, Bytes content) {
+  const auto with = [end](uint32_t type, const Bytes& content) {
     Bytes file = TestFile();
     const size_t before = file.size();
     InsertHeader(file, end, type, content);

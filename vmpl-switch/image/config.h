@@ -53,7 +53,7 @@ class ConfigStrings {
 
   constexpr uint32_t count() const { return count_; }
   constexpr bool is_empty() const { return count_ == 0; }
-  // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): each string has its NUL
+  // Each string has its NUL.
   constexpr Iterator begin() const { return Iterator(text_.data()); }
   constexpr Iterator end() const { return Iterator(text_.data() + text_.size()); }
 

@@ -675,6 +675,8 @@ void AskTwiceAtOnce(FakeMachine& machine, int during, Ask&& ask) {
     }
   };
   ask();
+  machine.during_call = nullptr;
+  machine.during_call_context = nullptr;
 }
 
 TEST(GateReport, HasOneKeyWhoeverAsksFirst) {

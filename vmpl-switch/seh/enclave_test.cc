@@ -73,7 +73,7 @@ TEST(Enclave, PutsEverythingWhereTheLayoutSays) {
   }
 
   for (uint32_t index = 0; index < 2; ++index) {
-    const uint64_t address = base + layout.slot_area_offset + index * NSGX_SLOT_STRIDE;
+    const uint64_t address = base + layout.slot_area_offset + uint64_t{index} * NSGX_SLOT_STRIDE;
     const nsgx_slot& slot = fixture.At<nsgx_slot>(address);
     EXPECT_EQ(slot.self, address);
     EXPECT_EQ(slot.gate, 0x1000u);

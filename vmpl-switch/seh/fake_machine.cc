@@ -88,7 +88,11 @@ size_t FakeMachine::range_count() const {
 bool FakeMachine::IsCommitted(EnclaveVirt address, Permissions* permissions) const {
   const std::lock_guard guard(mutex_);
   auto extent = committed_.upper_bound(address.raw());
-  if (extent == committed_.begin() || (--extent)->second.end <= address.raw()) {
+  if (extent == committed_.begin()) {
+    return false;
+  }
+  --extent;
+  if (extent->second.end <= address.raw()) {
     return false;
   }
   if (permissions != nullptr) {
@@ -116,8 +120,11 @@ bool FakeMachine::FailsNow() { return ++fallible_calls_ == fail_at_; }
 
 bool FakeMachine::IsReserved(uint64_t start, uint64_t size) const {
   auto range = ranges_.upper_bound(start);
-  return range != ranges_.begin() && (--range, start - range->first <= range->second) &&
-         size <= range->second - (start - range->first);
+  if (range == ranges_.begin()) {
+    return false;
+  }
+  --range;
+  return start - range->first <= range->second && size <= range->second - (start - range->first);
 }
 
 bool FakeMachine::AllCommitted(uint64_t start, uint64_t size, bool wanted) const {

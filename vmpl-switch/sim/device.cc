@@ -197,7 +197,7 @@ class SimDevice final : public Device {
   };
 
   std::optional<Exit> Leave(Slot& slot, const std::array<uint64_t, 6>& words, uint64_t& answer);
-  static const Exit& Count(Slot& slot, const Exit& exit);
+  static Exit Count(Slot& slot, const Exit& exit);
   Exit End(Slot& slot, const Exit& exit);
   Crash DescribeCrash(const VcpuCrash& found) const;
 
@@ -369,7 +369,7 @@ std::optional<Exit> SimDevice::Leave(Slot& slot, const std::array<uint64_t, 6>& 
   return End(slot, exit);
 }
 
-const Exit& SimDevice::Count(Slot& slot, const Exit& exit) {
+Exit SimDevice::Count(Slot& slot, const Exit& exit) {
   slot.exits[static_cast<size_t>(exit.reason)] += 1;
   return exit;
 }

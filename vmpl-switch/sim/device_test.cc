@@ -368,7 +368,7 @@ TEST(Device, RunsSlotsOnThreadsOfTheirOwn) {
   std::vector<std::thread> threads;
   for (uint32_t slot = 1; slot < kVcpus; ++slot) {
     threads.emplace_back([&program, slot] {
-      EXPECT_EQ(program.EnterFirst(slot), program.slot() + slot * NSGX_SLOT_STRIDE);
+      EXPECT_EQ(program.EnterFirst(slot), program.slot() + uint64_t{slot} * NSGX_SLOT_STRIDE);
       EXPECT_TRUE(program.device().SetTick(slot, 50).ok());
       for (uint64_t i = 0; i < 3'000; ++i) {
         ASSERT_EQ(program.Do(3, {i, slot, 2}, slot), i + slot + 2);

@@ -83,7 +83,7 @@ Result<void> Set(Process& process, const Options& options) {
   process.code =
       ChooseSwitchCode(process.has_keys(), std::min(process.cpu.vectors, options.most_vectors));
 
-  process.vcpu_strides = TRY(kernel::Reserve(kMaxVcpus * SIM_VCPU_STRIDE));
+  process.vcpu_strides = TRY(kernel::Reserve(size_t{kMaxVcpus} * SIM_VCPU_STRIDE));
   nsgx_sim_switch_state = {
       .vcpus = reinterpret_cast<VcpuPage*>(process.vcpu_strides + SIM_VCPU_PAGE_OFFSET),
       .vcpu_limit = kMaxVcpus,

@@ -10,6 +10,7 @@
 constinit nsgx::sim::SwitchState nsgx_sim_switch_state = {};
 
 // Labels of switch_code.S.
+// NOLINTNEXTLINE(bugprone-macro-parentheses): declares the name
 #define NSGX_SIM_LABEL(name) [[gnu::visibility("hidden")]] extern char name[];
 #define NSGX_SIM_ENTER(name)                                                               \
   [[gnu::visibility("hidden")]] void name(nsgx::sim::ThreadBlock* block, uint64_t answer); \
@@ -47,7 +48,7 @@ uintptr_t AddressOfLabel(const char* label) { return reinterpret_cast<uintptr_t>
 
 #define NSGX_SIM_CODE(enter_name, gate_name)                                                 \
   SwitchCode {                                                                               \
-    .enter = enter_name, .enter_arrived = AddressOfLabel(enter_name##_arrived),              \
+    .enter = (enter_name), .enter_arrived = AddressOfLabel(enter_name##_arrived),            \
     .enter_end = AddressOfLabel(enter_name##_end), .gate = AddressOfLabel(gate_name),        \
     .gate_leave = AddressOfLabel(gate_name##_leave), .seh = AddressOfLabel(gate_name##_seh), \
     .seh_leave = AddressOfLabel(gate_name##_seh_leave),                                      \

@@ -81,7 +81,7 @@ TestEnclave::TestEnclave(const char* routine, uint32_t slots, bool with_handlers
   };
   const size_t code_size = static_cast<size_t>(nsgx_sim_blob_end - nsgx_sim_blob_begin);
   commit(0, BLOB_SLOTS, PROT_READ | PROT_WRITE);
-  commit(BLOB_DATA, BLOB_DATA_STRIDE * slots, PROT_READ | PROT_WRITE);
+  commit(BLOB_DATA, size_t{BLOB_DATA_STRIDE} * slots, PROT_READ | PROT_WRITE);
   commit(BLOB_READ_ONLY, 4096, PROT_READ);
   const SehAccess access;
   memcpy(base_, nsgx_sim_blob_begin, code_size);

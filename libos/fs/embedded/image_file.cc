@@ -33,7 +33,9 @@ Result<size_t, Errno> ImageFile::Read(File& file, IoBuffer& to, const IoRequest&
   size_t size = 0;
   {
     SpinLockGuard guard(lock_);
-    offset = request.positioned ? request.offset : file.position;
+    if (!request.positioned) {
+      offset = file.position;
+    }
     size = offset < bytes_.size() ? std::min(to.remaining(), bytes_.size() - offset) : 0;
     if (!request.positioned) {
       file.position = offset + size;

@@ -150,7 +150,7 @@ uint64_t file_calls(std::string_view name) {
 
 namespace host {
 
-using namespace testing;  // NOLINT: this is the test's host
+using namespace testing;  // this is the test's host
 
 Result<FileMount, Errno> GetFileMount(uint32_t index, std::span<char> buffer) {
   if (index != 0 || PathOf(0) < 0) {

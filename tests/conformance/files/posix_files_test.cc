@@ -473,11 +473,11 @@ TEST_F(PosixFiles, PlacesInDirectories) {
   }
   DIR* const directory = opendir(".");
   for (int i = 0; i < 20; ++i) {
-    readdir(directory);
+    (void)readdir(directory);
   }
   const long place = telldir(directory);
   const std::string next = readdir(directory)->d_name;
-  readdir(directory);
+  (void)readdir(directory);
   seekdir(directory, place);
   EXPECT_EQ(readdir(directory)->d_name, next);
   closedir(directory);

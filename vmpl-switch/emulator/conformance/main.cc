@@ -389,11 +389,11 @@ void CheckSwitch() {
   Check("debug registers, too", g_job.result2, 0);
   Check("VMPL0 finds its own again", ReadXmm5(), 0xaaaabbbbccccdddd);
   Check("debug registers, too", ReadDr0(), 0x7777000);
-  Check("VMPL1's are in its VMSA", *reinterpret_cast<const volatile uint64_t*>(&g_vmsa.xmm[5 * 16]),
-        kLowerXmm5);
+  Check("VMPL1's are in its VMSA",
+        *reinterpret_cast<const volatile uint64_t*>(&g_vmsa.xmm[size_t{5} * 16]), kLowerXmm5);
   Check("debug registers, too", g_vmsa.dr[0], kLowerDr0);
   Check("the VMSA says why it stopped", g_vmsa.guest_exit_code, SNP_EXIT_VMGEXIT);
-  *reinterpret_cast<volatile uint64_t*>(&g_vmsa.xmm[5 * 16]) = 0x600d;
+  *reinterpret_cast<volatile uint64_t*>(&g_vmsa.xmm[size_t{5} * 16]) = 0x600d;
   Check("what VMPL0 writes there VMPL1 finds", Ask(Job::kRegisters, 0, 0), 0x600d);
   WriteDr0(0);
 }

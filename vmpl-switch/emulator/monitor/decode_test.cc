@@ -8,7 +8,7 @@
 namespace nsgx::emu {
 namespace {
 
-Decoded DecodeBytes(std::vector<int> bytes, bool is_64_bit = true) {
+Decoded DecodeBytes(const std::vector<int>& bytes, bool is_64_bit = true) {
   std::vector<std::byte> buffer;
   for (const int byte : bytes) {
     buffer.push_back(static_cast<std::byte>(byte));

@@ -72,9 +72,9 @@ uint64_t TakeHighest(PendingEvents& pending) {
   while (pending.interrupts[word] == 0) {
     --word;
   }
-  const int bit = 63 - std::countl_zero(pending.interrupts[word]);
-  pending.interrupts[word] &= ~(uint64_t{1} << bit);
-  return word * 64 + static_cast<uint64_t>(bit);
+  const uint64_t highest = std::bit_floor(pending.interrupts[word]);
+  pending.interrupts[word] &= ~highest;
+  return word * 64 + static_cast<uint64_t>(std::countr_zero(highest));
 }
 
 }  // namespace

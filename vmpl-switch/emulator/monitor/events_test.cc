@@ -189,7 +189,6 @@ TEST(Events, LosesNothingAndDoublesNothingInAnySchedule) {
             break;
         }
       }
-      in_flight = 0;
       // The monitor handles the exit.
       if (random.OneIn(4)) {
         pending.exception = Exception{.vector = kVectorInvalidOpcode, .error_code = std::nullopt};

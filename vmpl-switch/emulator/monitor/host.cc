@@ -361,13 +361,12 @@ Host::Outcome Host::Port(GhcbPage& page, VmplContext& context) {
       return {};
     }
     for (uint64_t i = 0; i < count && !outcome.end.has_value(); ++i) {
-      uint32_t value = 0;
-      const std::span<std::byte> bytes = MutableBytesOf(value).first(size);
       if (is_in) {
-        value = ReadPort(port, size);
-        buffer.value().CopyOut(i * size, bytes).value();
+        const uint32_t value = ReadPort(port, size);
+        buffer.value().CopyOut(i * size, BytesOf(value).first(size)).value();
       } else {
-        buffer.value().CopyIn(i * size, bytes).value();
+        uint32_t value = 0;
+        buffer.value().CopyIn(i * size, MutableBytesOf(value).first(size)).value();
         outcome.end = WritePort(port, size, value, context.vmpl);
       }
     }

@@ -57,7 +57,7 @@ class MonitorRunTest : public testing::Test {
     const uint64_t gate[2] = {(kHandler & 0xffff) | uint64_t{8} << 16 | uint64_t{0x8e} << 40 |
                                   (kHandler >> 16 & 0xffff) << 48,
                               kHandler >> 32};
-    std::memcpy(machine.memory.At(kTablesPage) + 16 * SNP_VECTOR_VC, gate, sizeof(gate));
+    std::memcpy(machine.memory.At(kTablesPage) + size_t{16} * SNP_VECTOR_VC, gate, sizeof(gate));
     machine.save.idtr = {.selector = 0, .attributes = 0, .limit = 0x1ff, .base = kTables};
     machine.save.rip = kCode;
     machine.save.rsp = kStack + 0x800;

@@ -43,7 +43,7 @@ class VcDeliveryTest : public testing::Test {
     const uint64_t gate[2] = {(kHandler & 0xffff) | uint64_t{0x10} << 16 | stack << 32 |
                                   type << 40 | (kHandler >> 16 & 0xffff) << 48,
                               kHandler >> 32};
-    std::memcpy(machine.memory.At(kTablesPage) + 16 * SNP_VECTOR_VC, gate, sizeof(gate));
+    std::memcpy(machine.memory.At(kTablesPage) + size_t{16} * SNP_VECTOR_VC, gate, sizeof(gate));
   }
   void SetStackPointer(uint64_t offset, uint64_t value) {
     std::memcpy(machine.memory.At(kTssPage) + offset, &value, sizeof(value));

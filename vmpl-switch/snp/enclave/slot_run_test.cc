@@ -31,7 +31,7 @@ class SlotRunTest : public testing::Test, public EnclaveMachine {
     return CodePlace();
   }
   // An action that looks, and then is interrupted.
-  static FakeHardware::Action Look(std::function<void(Ring3State&)> look) {
+  static FakeHardware::Action Look(const std::function<void(Ring3State&)>& look) {
     return [look](Ring3State& state) -> Ring3Event {
       look(state);
       return {.vector = kVectorHv, .error_code = 0, .address = 0};
@@ -160,7 +160,7 @@ TEST_F(SlotRunTest, WhatIsTakenAwayIsForgotten) {
   constexpr uint64_t kCount = 100;  // more than one batch
   constexpr uint64_t kLast = kHeap + (kCount - 1) * kPageSize;
   ASSERT_EQ(Donate(200), SVSM_SUCCESS);
-  const auto touch_and = [&](FakeHardware::Action gate) -> FakeHardware::Action {
+  const auto touch_and = [&](const FakeHardware::Action& gate) -> FakeHardware::Action {
     return [=, this](Ring3State& state) -> Ring3Event {
       *InEnclave<uint64_t>(kHeap) = 1;
       *InEnclave<uint64_t>(kLast) = 1;
@@ -168,7 +168,7 @@ TEST_F(SlotRunTest, WhatIsTakenAwayIsForgotten) {
       return gate(state);
     };
   };
-  const auto expect_forgotten_and = [&](FakeHardware::Action gate) -> FakeHardware::Action {
+  const auto expect_forgotten_and = [&](const FakeHardware::Action& gate) -> FakeHardware::Action {
     return [=, this](Ring3State& state) -> Ring3Event {
       EXPECT_EQ(static_cast<int64_t>(state.frame.rax), 0);
       EXPECT_FALSE(hardware.Remembers(kHeap));

@@ -15,8 +15,8 @@
 
 namespace {
 
-using namespace nsgx;       // NOLINT
-using namespace nsgx::snp;  // NOLINT
+using namespace nsgx;
+using namespace nsgx::snp;
 
 void TryAcpi(std::span<const std::byte> steps) {
   FakeFwCfg device;

@@ -142,7 +142,7 @@ TEST_F(LinuxBootTest, FindsOtherPlaces) {
 }
 
 TEST_F(LinuxBootTest, SaysWhenThereIsNoRoom) {
-  const auto with_ram = [this](std::vector<std::pair<uint64_t, uint64_t>> ranges) {
+  const auto with_ram = [this](const std::vector<std::pair<uint64_t, uint64_t>>& ranges) {
     SetRam(ranges);
     return Plan().error();
   };

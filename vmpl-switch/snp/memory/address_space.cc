@@ -22,7 +22,7 @@ constexpr unsigned kTop = 3;  // levels count down: 3 is the PML4, 0 the table o
 constexpr uint64_t kAddressMask = 0x000ffffffffff000ull;
 
 unsigned IndexAt(uint64_t address, unsigned level) {
-  return static_cast<unsigned>(address >> (kPageShift + 9 * level)) % kEntries;
+  return static_cast<unsigned>(address >> (kPageShift + uint64_t{9} * level)) % kEntries;
 }
 
 }  // namespace
@@ -134,7 +134,7 @@ Result<GuestPhys> AddressSpace::Translate(uint64_t address) const {
       return Error(Status::kNotFound);
     }
     if (level == 0 || (entry & kLarge) != 0) {
-      const uint64_t offset_mask = (uint64_t{1} << (kPageShift + 9 * level)) - 1;
+      const uint64_t offset_mask = (uint64_t{1} << (kPageShift + uint64_t{9} * level)) - 1;
       return GuestPhys((entry & kAddressMask & ~encryption_bit_ & ~offset_mask) |
                        (address & offset_mask));
     }

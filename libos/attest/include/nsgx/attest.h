@@ -72,8 +72,8 @@ using Key = std::array<std::byte, 32>;
 template <typename T>
 class [[nodiscard]] Outcome {
  public:
-  Outcome(T value)
-      : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(google-explicit-constructor)
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  Outcome(T value) : state_(std::in_place_index<0>, std::move(value)) {}
   static Outcome Failure(int error) { return Outcome(Error{error}); }
 
   bool has_value() const { return state_.index() == 0; }

@@ -27,8 +27,10 @@ static void block_free(void* block);
 #undef free
 #define malloc block_malloc
 #define free block_free
+// NOLINTBEGIN(bugprone-suspicious-include)
 #include "mallocng/free.c"
 #include "mallocng/malloc.c"
+// NOLINTEND(bugprone-suspicious-include)
 #undef malloc
 #undef free
 
@@ -74,7 +76,7 @@ static size_t allowed_bytes(void) {
 /* Of a class whose limit was too low, or is too high by now. */
 static unsigned adjust_limit(struct thread_cache* cache, int which) {
   const unsigned places = kPlace[which + 1] - kPlace[which];
-  const size_t allowed = allowed_bytes() / (size_classes[which] * UNIT);
+  const size_t allowed = allowed_bytes() / ((size_t)UNIT * size_classes[which]);
   const unsigned most = allowed < places ? allowed : places;
   const unsigned wanted = cache->limit[which] * 2u + 1;
   return cache->limit[which] = wanted < most ? wanted : most;
@@ -106,7 +108,7 @@ static inline Record set_aside(unsigned char* block, unsigned char* slot_begin, 
  * its own can be smaller than its class. */
 static inline int class_of(const struct meta* group, size_t stride) {
   const int which = group->sizeclass;
-  return which < kClasses && stride >= UNIT * size_classes[which] ? which : kClasses;
+  return which < kClasses && stride >= (size_t)UNIT * size_classes[which] ? which : kClasses;
 }
 
 static void fetch(struct thread_cache* cache, int which, unsigned count) {
@@ -140,7 +142,11 @@ static void give_back(struct thread_cache* cache, int which, unsigned count) {
 }
 
 static void begin_cache(void) {
-  if (without_cache < 0 || ++without_cache < kWithoutCache) {
+  if (without_cache < 0) {
+    return;
+  }
+  ++without_cache;
+  if (without_cache < kWithoutCache) {
     return;
   }
   without_cache = 0;
