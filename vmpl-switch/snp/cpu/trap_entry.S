@@ -78,10 +78,12 @@ enter_with_gs:
 # LIVE IN: rdi = frame.
 #
 # An event that comes after the last look at event_pending and before ring 3 runs would wait until
-# ring 3 leaves by itself: the host signals it once. So from here to resume_end #HV does not come
-# back here, but goes to abort_resume.
+# ring 3 leaves by itself: the host signals it once. So from resume_begin to resume_end #HV does not
+# come back here, but goes to abort_resume. Not before: the frame there would be that of whoever was
+# resumed last.
 ResumeFromTrap:
 	movq	%rdi, %gs:PER_CPU_RESUMING
+resume_begin:
 	cmpl	$0, %gs:PER_CPU_EVENT_PENDING
 	jne	abort_resume
 	movq	%rdi, %rsp
@@ -136,7 +138,7 @@ vector_hv:
 	movl	$1, PER_CPU_EVENT_PENDING(%rax)
 	testb	$3, 16(%rsp)			# cs
 	jnz	1f
-	leaq	ResumeFromTrap(%rip), %rax
+	leaq	resume_begin(%rip), %rax
 	cmpq	%rax, 8(%rsp)			# rip
 	jb	2f
 	leaq	resume_end(%rip), %rax
