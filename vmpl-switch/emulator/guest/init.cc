@@ -56,6 +56,7 @@ class Init {
       Fail("the command cannot be read");
     }
     LoadModules("always");
+    LendMemory();
     MountConfigFileSystem();
     if (command->network) {
       LoadModules("network");

@@ -99,6 +99,19 @@ void LoadModules(const std::string& list) {
   }
 }
 
+void LendMemory() {
+  constexpr char kLimit[] = "/sys/module/nsgx/parameters/max_pages";
+  const int fd = open(kLimit, O_WRONLY | O_CLOEXEC);
+  if (fd < 0) {
+    return;  // an initramfs without the module
+  }
+  const long pages = sysconf(_SC_PHYS_PAGES);
+  if (!WriteAll(fd, std::to_string(pages - pages / 4))) {
+    SayFailure(std::string("cannot set ") + kLimit);
+  }
+  close(fd);
+}
+
 void BringUpNetwork(bool ethernet) {
   BringUpInterface("lo", nullptr);
   if (ethernet) {

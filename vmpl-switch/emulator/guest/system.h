@@ -14,6 +14,9 @@ void MountConfigFileSystem();
 // Loads the modules that are listed, one name a line, in /lib/modules/LIST.
 void LoadModules(const std::string& list);
 
+// Lets enclaves have three quarters of the memory, where the module is loaded: nobody else is here.
+void LendMemory();
+
 // Brings up the loopback interface, and with `ethernet` eth0 with the address that QEMU's user
 // network expects a guest to have.
 void BringUpNetwork(bool ethernet);
