@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of the harness: runs in a build folder that holds `conformance_kit`."""
 
+import concurrent.futures
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ sys.path.insert(0, HERE)
 import conformance  # noqa: E402
 from harness import results  # noqa: E402
 from harness.execute import Running  # noqa: E402
+from harness.kit import Kit  # noqa: E402
 from harness.results import Row  # noqa: E402
 
 _SUITE = """
@@ -134,6 +136,24 @@ class FeaturesTest(unittest.TestCase):
             self.assertTrue(holds(text), text)
         for text in ("c++03", "windows && clang", "!(c++03 || clang)", "target={{.+}}-gnu", "no-threads, c++11"):
             self.assertFalse(holds(text), text)
+
+
+class KitTest(unittest.TestCase):
+    def test_tests_that_begin_together_compile_a_shared_source_once(self):
+        running, commands = Running(), []
+
+        def run(command, folder, timeout):
+            commands.append(command)
+            time.sleep(0.5)  # so that all have begun before the first ends
+            return running.run(command, folder, timeout)
+
+        with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(4) as pool:
+            source = os.path.join(folder, "shared.c")
+            with open(source, "w", encoding="utf-8") as stream:
+                stream.write("int shared;\n")
+            kit = Kit(".", run)
+            made = set(pool.map(lambda _: kit.compile(source, folder, []), range(4)))
+            self.assertEqual((len(made), len(commands)), (1, 1))
 
 
 class ExecuteTest(unittest.TestCase):

@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import subprocess
+import threading
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _SEED = "tests/conformance/kit/conformance_seed."
@@ -42,6 +43,7 @@ class Kit:
         """`run(command, folder, timeout)` gives an object with status, timed_out and printed."""
         self.out = os.path.abspath(out)
         self._run = run
+        self._compiling, self._locks = threading.Lock(), {}  # {object: lock of who makes it}
         for name in ("nsgx-run", "nsgx-sign", "development-key.pem", "native/conformance_seed"):
             if not os.path.exists(os.path.join(self.out, name)):
                 raise KitError(f"{out} does not hold {name}; build it: ninja -C {out} conformance_kit")
@@ -102,8 +104,14 @@ class Kit:
         command = self._compile[rule] + list(flags) + (["-include-pch", precompiled] if precompiled else [])
         key = hashlib.sha256(json.dumps([source, command]).encode()).hexdigest()[:20]
         made = os.path.join(folder, f"{key}.o")
-        if _is_current(made, self.out):
-            return made
+        with self._compiling:
+            lock = self._locks.setdefault(made, threading.Lock())
+        with lock:  # tests that share a source begin together
+            if not _is_current(made, self.out):
+                self._make_object(source, command, made, timeout)
+        return made
+
+    def _make_object(self, source, command, made, timeout):
         part = f"{made}.part"
         done = self._run([*command, "-MD", "-MF", f"{made}.d", "-c", source, "-o", part], self.out, timeout)
         if done.timed_out:
@@ -111,7 +119,6 @@ class Kit:
         if done.status != 0:
             raise BuildError(done.printed)
         os.replace(part, made)
-        return made
 
     def precompile(self, headers, folder, flags):
         """What is in headers of the C++ library, as compile() takes it."""
