@@ -102,6 +102,10 @@ def summary(outcomes):
 
 
 def main():
+    # What a shell's background job or nohup has ignored stays so, but not for the tests, some of which are about it.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out")
     parser.add_argument("--jobs", type=int, default=2)
