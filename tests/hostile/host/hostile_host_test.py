@@ -8,6 +8,7 @@ do and when. Before it scrubs, it looks for the secret itself: "visible" are pag
 
 import os
 import re
+import subprocess
 import sys
 import unittest
 
@@ -111,6 +112,23 @@ class HostileHostTest(unittest.TestCase):
         found = [(visible, hidden != 0) for visible, hidden in hostile_machine.secret(result.console, "search")]
         self.assertEqual(found, [(0, True), (0, False)])
         self.check_secret(result.console, hidden=False)
+
+    def test_an_event_behind_each_instruction_of_the_way_to_ring_3(self):
+        """If what is resumed were looked for from the first instruction on, the machine would end: that one says what it is."""
+        symbols = subprocess.run(["llvm-nm-19", "seh/seh.elf"], capture_output=True, text=True, check=True).stdout
+        place = {name: int(address, 16) for address, _, name in re.findall(r"^(\w+) (\w) (\w+)$", symbols, re.MULTILINE)}
+        begin, length = place["ResumeFromTrap"], place["resume_end"] - place["ResumeFromTrap"]
+        # They have more than two bytes each; the last events come when ring 3 is there.
+        script = f"""
+for n in $(seq 0 {length // 2}); do
+  ./knock step {begin:#x} $n 2
+  nsgx-run target.elf 1 < /dev/null > /tmp/out
+  echo "hit $n: $? $(tail -n 1 /tmp/out) $(./knock)"
+done
+"""
+        result = hostile_machine.run(script)
+        expected = [f"hit {n}: 0 intact done" for n in range(length // 2 + 1)]
+        self.assertEqual(result.out.decode(errors="replace").splitlines(), expected, result.console[-3000:])
 
     def test_attacks_that_end_the_machine(self):
         for attack, reason in _REASONS.items():

@@ -66,7 +66,7 @@ void HostileHost::Hear(uint8_t value) {
 }
 
 void HostileHost::Obey() {
-  constexpr std::string_view kKnown[] = {"ring3",    "ring0",   "call", "return",
+  constexpr std::string_view kKnown[] = {"ring3",    "ring0",   "step", "call",  "return",
                                          "spurious", "message", "ghcb", "launch"};
   if (word(0).empty()) {
     return;
@@ -83,7 +83,7 @@ void HostileHost::Obey() {
       state_ = State::kArmed;
     }
   }
-  left_ = number(word(0) == "spurious" ? 1 : 2);
+  left_ = number(word(0) == "spurious" ? 1 : word(0) == "step" ? 3 : 2);
   LOG(kNotice, "hostile: ", state_ == State::kArmed ? "armed" : "unknown", ": ", word(0), " ",
       word(1), " ", word(2), " ", word(3));
 }
@@ -110,6 +110,9 @@ std::optional<unsigned> HostileHost::BeforeEntry(VmplContext& context) {
     DoneOnce();
     return 0;
   }
+  if (context.vmpl == 0) {
+    Step(context);
+  }
   if (context.vmpl != 0 || !IsBetweenEvents(context)) {
     return std::nullopt;
   }
@@ -135,6 +138,75 @@ void HostileHost::SignalOnce(VmplContext& context) {
     }
   }
   context.pending.doorbell = true;
+}
+
+// A host hits the instruction that it wants by the time of an interrupt. This one needs no luck: it
+// puts a breakpoint there, and goes on by the trap flag. VMPL0 sees nothing of either.
+void HostileHost::Step(VmplContext& context) {
+  VmcbSave& save = context.vmcb->save;
+  const bool is_there = save.rip == number(1);
+  if (!IsArmed("step") || (!is_there && steps_left_ == 0)) {
+    SetBreakpoint(context, IsArmed("step"));
+    return;
+  }
+  SetBreakpoint(context, false);
+  if (!IsBetweenEvents(context)) {
+    return;
+  }
+  if (is_there && steps_left_ == 0) {
+    steps_left_ = number(2) + 1;
+  }
+  steps_left_ = save.cpl == 3 ? 0 : steps_left_ - 1;
+  SetStepping(context, steps_left_ != 0);
+  if (steps_left_ == 0) {
+    SignalOnce(context);
+    DoneOnce();
+  }
+}
+
+void HostileHost::SetStepping(VmplContext& context, bool on) {
+  uint32_t& intercepts = context.vmcb->control.intercept_exceptions;
+  uint64_t& flags = context.vmcb->save.rflags;
+  constexpr uint32_t kDebug = 1u << kVectorDebug;
+  intercepts = on ? intercepts | kDebug : intercepts & ~kDebug;
+  flags = on ? flags | kRflagsTrap : flags & ~kRflagsTrap;
+}
+
+void HostileHost::SetBreakpoint(const VmplContext& context, bool on) {
+  if (on == (covered_ != nullptr)) {
+    return;
+  }
+  if (!on) {
+    *covered_ = covered_byte_;
+    covered_ = nullptr;
+    return;
+  }
+  const auto where = GuestSpace(memory_, rmp_, 0, context.vmcb->save)
+                         .Translate(GuestVirt(number(1)), AccessKind::kRead, false);
+  if (!where.ok()) {
+    state_ = State::kUnknown;
+    return;
+  }
+  const uint64_t address = where.value().address.raw();
+  covered_ = memory_.At(address >> kPageShift) + address % kPageSize;
+  covered_byte_ = *covered_;
+  constexpr std::byte kNoInstruction{0x06};
+  *covered_ = kNoInstruction;
+}
+
+bool HostileHost::TakesExit(VmplContext& context) {
+  VmcbSave& save = context.vmcb->save;
+  switch (context.vmpl == 0 ? context.vmcb->control.exit_code : 0) {
+    case kExitDebug: {
+      constexpr uint64_t kSingleStep = 1 << 14;
+      save.dr6 &= ~kSingleStep;
+      return true;
+    }
+    case kExitInvalidOpcode:
+      return covered_ != nullptr && save.rip == number(1);
+    default:
+      return false;
+  }
 }
 
 void HostileHost::Act(VmplContext& context) {

@@ -25,6 +25,8 @@ namespace nsgx::emu {
 //       hv COUNT              #HV at each of the next entries
 //       unvalidate rsp|rip    RMPUPDATE: the page there is as after an exchange of its memory
 //       share rsp|rip         makes the page there shared
+//   step ADDRESS N COUNT      #HV N instructions behind that address of VMPL0 or as soon as ring 3
+//                             runs, as often as that
 //   call skip|refuse COUNT    VMPL1's switch to VMPL0: says that it was done, or that it can't be
 //   return skip|refuse|garbage COUNT   the same with VMPL0's switch to VMPL1
 //   spurious COUNT            runs VMPL0 whenever VMPL1 exits
@@ -44,6 +46,7 @@ class HostileHost final : public Tampering {
 
   void AfterLaunch() override;
   std::optional<unsigned> BeforeEntry(VmplContext& context) override;
+  bool TakesExit(VmplContext& context) override;
   bool AnswersCall(VmplContext& context) override;
   void AfterCall() override;
   void AfterSwitch(const VmplContext& from, const VmplContext& to) override;
@@ -67,6 +70,9 @@ class HostileHost final : public Tampering {
 
   void Act(VmplContext& context);
   void SignalOnce(VmplContext& context);
+  void Step(VmplContext& context);
+  void SetStepping(VmplContext& context, bool on);
+  void SetBreakpoint(const VmplContext& context, bool on);
   void ChangePage(VmplContext& context);
   bool AnswerSwitch(VmplContext& context, std::string_view kind);
   bool AnswerPage(VmplContext& context);
@@ -82,6 +88,9 @@ class HostileHost final : public Tampering {
   State state_ = State::kIdle;
   uint64_t left_ = 0;
   bool has_switched_ = false;
+  uint64_t steps_left_ = 0;  // from the breakpoint to the instruction that is to be hit, and one
+  std::byte* covered_ = nullptr;  // where the breakpoint is, if there is one, and what was there
+  std::byte covered_byte_{};
 
   // Of the message on its way, 0: none; and the last answer, for a replay.
   uint64_t answer_address_ = 0;

@@ -236,6 +236,9 @@ Monitor::MaybeEnd Monitor::HandleExit() {
   VmplContext& context = current();
   VmcbControl& control = context.vmcb->control;
   VmcbSave& save = context.vmcb->save;
+  if (tampering_ != nullptr && tampering_->TakesExit(context)) {
+    return std::nullopt;
+  }
   switch (Route({.code = control.exit_code, .msr = static_cast<uint32_t>(context.registers.rcx)})) {
     case ExitAction::kInterrupt:
       HandleInterrupt(context);

@@ -23,6 +23,9 @@ class Tampering {
   // `context` is about to run. Returns the VMPL that is to run instead, if any.
   virtual std::optional<unsigned> BeforeEntry(VmplContext& context) = 0;
 
+  // `context` has left. Returns true when that was the host's doing, and nothing is to be done.
+  virtual bool TakesExit(VmplContext& context) = 0;
+
   // VMGEXIT by `context`. Returns true when it is answered: the host then does not hear of it.
   virtual bool AnswersCall(VmplContext& context) = 0;
   // The host has answered the call that came before.

@@ -38,6 +38,7 @@ inline constexpr uint32_t kIntercept4Svm = 0x7f;
 
 // Exit codes beyond those of snp.h.
 inline constexpr uint64_t kExitWriteCr0 = 0x10;
+inline constexpr uint64_t kExitDebug = 0x40 + kVectorDebug;
 inline constexpr uint64_t kExitInvalidOpcode = 0x40 + kVectorInvalidOpcode;
 inline constexpr uint64_t kExitNmi = 0x61;
 inline constexpr uint64_t kExitVintr = 0x64;
