@@ -210,6 +210,32 @@ TEST(Threads, LargeAlignedThreadLocal) {
   std::thread(check).join();
 }
 
+// No instruction handles it, so that the runtime has a lock for it.
+TEST(Threads, AtomicsOfAnySize) {
+  struct Four {
+    uint64_t a, b, c, d;
+  };
+  constexpr uint64_t kThreads = 4, kRounds = 5000;
+  std::atomic<Four> value = Four{};
+  std::vector<std::thread> threads;
+  for (uint64_t i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&] {
+      for (uint64_t round = 0; round < kRounds; ++round) {
+        Four found = value.load();
+        while (!value.compare_exchange_weak(found,
+                                            {found.a + 1, found.b + 2, found.c + 3, found.d + 4})) {
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  const Four last = value;
+  EXPECT_EQ(last.a, kThreads * kRounds);
+  EXPECT_EQ(last.d, 4 * kThreads * kRounds);
+}
+
 TEST(Threads, SpinningThreadIsPreempted) {
   // Both spin without ever calling anything: on one vCPU only a preemption lets the second one
   // finish.

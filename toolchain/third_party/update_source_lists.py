@@ -61,7 +61,8 @@ def builtins_sources(root):
     for listed in ("GENERIC_SOURCES", "GENERIC_TF_SOURCES", "BF16_SOURCES", "x86_80_BIT_SOURCES"):
         names += re.search(rf"set\({listed}\n(.*?)\)", text, re.DOTALL)[1].split()
     names = set(names) - {"apple_versioning.c", "os_version_check.c", "fp_mode.c"}
-    names |= {"cpu_model/x86.c", "i386/fp_mode.c", "gcc_personality_v0.c"}
+    # atomic.c: std::atomic of what no instruction handles, which elsewhere is libatomic's.
+    names |= {"cpu_model/x86.c", "i386/fp_mode.c", "gcc_personality_v0.c", "atomic.c"}
     special = {f"{_ARCH}/{name}" for name in ("floatdidf.c", "floatdisf.c", "floatdixf.c")}
     special |= {f"{_ARCH}/{name}" for name in ("floatundidf.S", "floatundisf.S", "floatundixf.S")}
     replaced = {os.path.basename(stem(name)) for name in special}
