@@ -34,10 +34,7 @@ constexpr int kTakenLimitMilliseconds = 60'000;
 // Returns when the starter says that it has everything, or is gone.
 void AwaitTaken(int control) {
   pollfd ready = {.fd = control, .events = POLLIN, .revents = 0};
-  std::string line(kTaken.size() + 1, '\0');
-  if (poll(&ready, 1, kTakenLimitMilliseconds) == 1) {
-    (void)read(control, line.data(), line.size());
-  }
+  poll(&ready, 1, kTakenLimitMilliseconds);
 }
 
 [[noreturn]] void PowerOff() {
