@@ -3,6 +3,7 @@
 a subclass of Suite; ../README.md shows how to write one."""
 
 import os
+import subprocess
 from dataclasses import dataclass, field
 
 # For support(): stands for system() where tests only make and remove folders by it.
@@ -27,6 +28,13 @@ class Test:
     timeout: float = 0  # seconds; 0 is the suite's
     precompiled: bool = False  # whether the suite's precompiled headers may be read first: the test sets no macros for them
     skip: str = ""  # why it is neither built nor run
+
+
+def make_by(command, name, folder, timeout):
+    """For Suite.make(): runs a program of the suite's in a folder. OSError, with its last words, if it fails."""
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=timeout)
+    if done.returncode != 0:
+        raise OSError(f"{name} fails: {done.stderr.strip()[-300:]}")
 
 
 class Suite:

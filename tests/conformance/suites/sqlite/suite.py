@@ -8,12 +8,11 @@ import os
 import re
 import shutil
 import sqlite3
-import subprocess
 import threading
 import zlib
 
 from harness.kit import BuildError
-from harness.suite import FAIL, PASS, Suite, Test
+from harness.suite import FAIL, PASS, Suite, Test, make_by
 
 _AMALGAMATION = "amalgamation"  # below the suite's work folder
 _TOOLS = {"cc": "gcc", "make": "make", "tclsh": "tcl"}  # {program: Debian's package}
@@ -202,16 +201,13 @@ class Sqlite(Suite):
             folder = os.path.join(work, _AMALGAMATION)
             shutil.rmtree(folder, ignore_errors=True)
             os.makedirs(folder)
-            done = subprocess.run(
+            make_by(
                 ["make", "-f", os.path.join(tree, "main.mk"), f"TOP={tree}"]
                 + ["BCC=cc -O1", "TCC=cc", "TLIBS=", "sqlite3.c"],
-                cwd=folder,
-                capture_output=True,
-                text=True,
+                name="main.mk",
+                folder=folder,
                 timeout=600,
             )
-            if done.returncode != 0:
-                raise OSError(f"main.mk fails: {done.stderr.strip()[-300:]}")
             self._unpack_archive(os.path.join(tree, "test/sessionfuzz-data1.db"), last)
 
     @staticmethod
