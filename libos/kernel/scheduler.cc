@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "libos/kernel/scheduler.h"
 
+#include <algorithm>
 #include <atomic>
 #include <new>
 
 #include "base/core/check.h"
+#include "base/core/spinlock.h"
 #include "libos/host/host.h"
 #include "libos/kernel/clock.h"
 #include "libos/kernel/context.h"
@@ -43,10 +45,12 @@ constinit std::atomic<uint32_t> maximum_cpus{1};
 // vCPUs that look for work right now; while there is one, nobody needs to be woken.
 constinit std::atomic<uint32_t> searching{0};
 constinit std::atomic<uint32_t> parked_cpus{0};
-// Until when the parked vCPU sleeps that watches deadlines and the host for everybody. 0: nobody
-// does.
-constinit std::atomic<Deadline> keeper_deadline{0};
-constinit std::atomic<uint32_t> keeper{0};
+// The parked vCPU that watches deadlines and the host for everybody, and until when it sleeps. 0:
+// nobody does. Both change together: who finds somebody else's deadline here would leave it, and
+// all who park after him would rely on a sleep that is over.
+constinit SpinLock keeper_lock;
+constinit Deadline keeper_deadline GUARDED_BY(keeper_lock) = 0;
+constinit uint32_t keeper GUARDED_BY(keeper_lock) = 0;
 
 uint32_t Raw(ThreadState state) { return static_cast<uint32_t>(state); }
 ThreadState Base(uint32_t state) { return static_cast<ThreadState>(state & kThreadStateMask); }
@@ -276,6 +280,31 @@ Thread* FindWork(Cpu& cpu) {
   return found;
 }
 
+// Whether vCPU `index` has to watch for all while it sleeps until `end`: nobody does, or not as
+// early as the first of all deadlines.
+bool BecomeKeeper(uint32_t index, Deadline first, Deadline end) {
+  SpinLockGuard guard(keeper_lock);
+  if (keeper_deadline != 0 && first >= keeper_deadline && !HostWatches().needs_keeper()) {
+    return false;
+  }
+  keeper_deadline = end;
+  keeper = index;
+  return true;
+}
+
+void StopKeeping(uint32_t index) {
+  SpinLockGuard guard(keeper_lock);
+  if (keeper == index) {
+    keeper_deadline = 0;
+  }
+}
+
+// The vCPU that keeps, or nullptr.
+Cpu* Keeper() {
+  SpinLockGuard guard(keeper_lock);
+  return keeper_deadline != 0 ? CpuByIndex(keeper) : nullptr;
+}
+
 // Sleeps in the host until woken, a deadline comes or the host has news.
 void Park(Cpu& cpu) {
   cpu.parked.store(1);
@@ -286,27 +315,20 @@ void Park(Cpu& cpu) {
     return;
   }
   ++cpu.parks;
-  const Deadline earliest = Timers().earliest();
-  const Deadline kept = keeper_deadline.load();
-  const bool is_keeper = kept == 0 || earliest < kept || HostWatches().needs_keeper();
-  Deadline deadline = is_keeper ? earliest : kForever;
   Deadline stop_tick = kForever;
   if (cpu.tick_microseconds != 0) {
     // Ticks end this sleep, too, so it counts from when the vCPU had no work any more.
     const uint64_t idle =
         TicksToNanoseconds(ReadTsc() - cpu.switch_ticks.load(std::memory_order_relaxed));
     stop_tick = MonotonicNow() + (idle < kTickLinger ? kTickLinger - idle : 0);
-    deadline = deadline < stop_tick ? deadline : stop_tick;
   }
-  if (is_keeper) {
-    keeper_deadline.store(deadline);
-    keeper.store(cpu.index);
-    HostWatches().WaitAsKeeper(deadline);
-    if (keeper.load() == cpu.index) {
-      keeper_deadline.store(0);
-    }
+  const Deadline first = Timers().earliest();
+  const Deadline end = std::min(first, stop_tick);
+  if (BecomeKeeper(cpu.index, first, end)) {
+    HostWatches().WaitAsKeeper(end);
+    StopKeeping(cpu.index);
   } else {
-    host::Idle(deadline);
+    host::Idle(stop_tick);
   }
   const bool was_woken = !Unpark(cpu);
   if (!was_woken && stop_tick != kForever && MonotonicNow() >= stop_tick) {
@@ -580,12 +602,9 @@ void OnTick() {
 }
 
 void WakeKeeper() {
-  if (keeper_deadline.load() != 0) {
-    const uint32_t index = keeper.load();
-    Cpu* cpu = CpuByIndex(index);
-    if (cpu != nullptr && Unpark(*cpu)) {
-      host::WakeVcpu(index);
-    }
+  Cpu* const cpu = Keeper();
+  if (cpu != nullptr && Unpark(*cpu)) {
+    host::WakeVcpu(cpu->index);
   }
 }
 
