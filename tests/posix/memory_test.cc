@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
@@ -79,6 +80,55 @@ TEST(Memory, ProtectionChanges) {
   EXPECT_EQ(memory[0], 'a');
   EXPECT_TRUE(Accessible(memory + kPage, true));
   munmap(memory, 2 * kPage);
+}
+
+// Whichever processor it runs on, and whatever that remembers of the page.
+TEST(Memory, RightsAreTakenFromThreadsThatRun) {
+  constexpr int kRounds = 50;
+  char* const page = Map(kPage);
+  ASSERT_NE(page, nullptr);
+  page[0] = 1;
+  std::atomic<uint64_t> reads = 0;
+  std::atomic<uint64_t> faults = 0;
+  std::atomic<uint64_t> late_reads = 0;
+  std::atomic<bool> is_taken = false;
+  std::atomic<bool> is_over = false;
+  struct sigaction action = {}, old;
+  action.sa_handler = [](int) { siglongjmp(jump, 1); };
+  sigaction(SIGSEGV, &action, &old);
+  std::thread reader([&] {
+    const volatile char* const address = page;
+    while (!is_over) {
+      if (sigsetjmp(jump, 1) != 0) {
+        ++faults;
+        continue;
+      }
+      for (int i = 0; i < 1000; ++i) {
+        const bool was_taken = is_taken;
+        static_cast<void>(*address);
+        ++reads;
+        late_reads += was_taken && is_taken ? 1 : 0;
+      }
+    }
+  });
+  const auto wait_for = [](const std::atomic<uint64_t>& count, uint64_t more) {
+    for (const uint64_t start = count; count < start + more;) {
+      std::this_thread::yield();
+    }
+  };
+  for (int round = 0; round < kRounds && late_reads == 0; ++round) {
+    wait_for(reads, 100);
+    ASSERT_EQ(mprotect(page, kPage, PROT_NONE), 0);
+    is_taken = true;
+    wait_for(faults, 1);
+    is_taken = false;
+    ASSERT_EQ(mprotect(page, kPage, PROT_READ), 0);
+  }
+  is_over = true;
+  reader.join();
+  sigaction(SIGSEGV, &old, nullptr);
+  EXPECT_EQ(late_reads, 0u);
+  munmap(page, kPage);
 }
 
 TEST(Memory, BadArgumentsAreRefused) {
