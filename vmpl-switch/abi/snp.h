@@ -38,6 +38,7 @@
 #define SNP_OK 0u
 #define SNP_FAIL_INPUT 1u
 #define SNP_FAIL_PERMISSION 2u
+#define SNP_FAIL_IN_USE 3u
 #define SNP_FAIL_SIZE_MISMATCH 6u
 
 /* RMPADJUST's rdx: [7:0] the VMPL that gets rights, [15:8] its rights, [16] the page is a VMSA. */

@@ -48,14 +48,14 @@ def holds(path, needle):
 class Machine:
     """One run: exit status, what the guests printed, what the monitor logged, whether the canary is in RAM afterwards."""
 
-    def __init__(self, qemu, monitor, igvm, letter="", processor=_PROCESSOR, memory="1G", devices=()):
+    def __init__(self, qemu, monitor, igvm, letter="", processor=_PROCESSOR, memory="1G", devices=(), processors=1):
         with tempfile.TemporaryDirectory() as folder:
             log = os.path.join(folder, "log")
             ram = os.path.join(folder, "ram")
             command = [
                 qemu, "-accel", "tcg", "-M", "q35,memory-backend=ram", "-cpu", processor,
                 "-object", f"memory-backend-file,id=ram,size={memory},mem-path={ram},share=on", "-m", memory, "-nodefaults", "-no-user-config",
-                "-display", "none", "-no-reboot", "-serial", "stdio", "-debugcon", f"file:{log}",
+                "-display", "none", "-no-reboot", "-serial", "stdio", "-debugcon", f"file:{log}", "-smp", str(processors),
                 "-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-kernel", monitor, "-initrd", igvm,
             ]
             for device in devices:
@@ -134,6 +134,17 @@ def main():
     check_payload(machine, digest)
     if machine.count("paranoia.forgotten") < 1000 or machine.count("npf") < ordinary.count("npf") + 20:
         raise AssertionError("the paranoid monitor has not been paranoid")
+
+    # Three processors: two use what the first one takes away.
+    for monitor_to_try in monitor, paranoid:
+        machine = Machine(qemu, monitor_to_try, igvm, "r", processors=3)
+        expect("checks with several processors that failed", failures(machine), [])
+        expect("they came to their end", machine.printed[-1:], ["DONE"])
+        expect("status with several processors", machine.status, 0)
+        expect("something is left of the guest", machine.has_canary, False)
+        expect("digest with several processors", machine.log[0], f"L0: launch digest {digest}")
+        if machine.count("interruptions") < 100:
+            raise AssertionError("nobody was interrupted")
 
     # A device that VMPL1 programs, with an IOMMU and without: there the checks have to fail.
     for monitor_to_try in monitor, paranoid:

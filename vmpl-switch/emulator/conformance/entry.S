@@ -106,6 +106,41 @@ lower_entry:
 	ud2
 	.size	lower_entry, . - lower_entry
 
+	.globl	racer_entry
+	.type	racer_entry, @function
+# FROM:    the VMSA that the payload has made for another processor.
+# STATE:   64-bit mode, the same tables, the stack from the VMSA.
+# LIVE IN: rdi = its struct Racer.
+racer_entry:
+	call	RacerMain
+	ud2
+	.size	racer_entry, . - racer_entry
+
+	.globl	RaceRead
+	.globl	RaceWrite
+	.globl	race_read
+	.globl	race_write
+	.globl	race_denied
+# FROM:    C++: bool RaceRead(uint64_t address), bool RaceWrite(uint64_t address).
+# STATE:   any.
+# LIVE IN: rdi.
+RaceRead:
+race_read:
+	movq	(%rdi), %rax
+	movl	$1, %eax
+	ret
+RaceWrite:
+race_write:
+	movq	%rdi, (%rdi)
+	movl	$1, %eax
+	ret
+# FROM:    PayloadTrap, when one of the two has trapped.
+# STATE:   as there.
+# LIVE IN: nothing.
+race_denied:
+	xorl	%eax, %eax
+	ret
+
 	.globl	return_only
 # FROM:    C++, as a function; copied into pages that may or may not be run.
 # STATE:   any.
@@ -207,6 +242,7 @@ pointers:
 	.skip	4096
 shared_pointers:
 	.skip	4096
+	.globl	directory
 directory:
 	.skip	4096
 stack:

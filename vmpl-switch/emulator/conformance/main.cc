@@ -10,6 +10,7 @@ extern const uint8_t image_start[];
 extern const uint8_t image_end[];
 extern uint64_t gdt[5];
 extern uint64_t root[512];
+extern uint64_t directory[512];
 extern uint64_t encryption_bit_number;
 void PayloadMain();
 // base/core/mem.h brings memcpy and its like; nothing here checks itself.
@@ -167,7 +168,7 @@ uint64_t Ask(Job job, uint64_t address, uint64_t value) {
   return g_job.result;
 }
 
-void FillVmsa(snp_vmsa& vmsa) {
+void FillVmsa(snp_vmsa& vmsa, uint8_t vmpl) {
   constexpr snp_segment kCode = {8, 0xa9b, 0xffffffff, 0};
   constexpr snp_segment kData = {16, 0xc93, 0xffffffff, 0};
   struct [[gnu::packed]] {
@@ -184,7 +185,7 @@ void FillVmsa(snp_vmsa& vmsa) {
       (gdt[3] >> 16 & 0xffffff) | (gdt[3] >> 56 & 0xff) << 24 | gdt[4] << 32;
   vmsa.tr = {24, 0x8b, 0x67, task_state};
   vmsa.ldtr = {0, 0x82, 0, 0};
-  vmsa.vmpl = 1;
+  vmsa.vmpl = vmpl;
   vmsa.efer = SNP_EFER_SVME | 0xd01;
   vmsa.cr4 = 0x620;
   vmsa.cr3 = reinterpret_cast<uintptr_t>(root) | uint64_t{1} << encryption_bit_number;
@@ -199,7 +200,7 @@ void FillVmsa(snp_vmsa& vmsa) {
   vmsa.mxcsr = 0x1f80;
   vmsa.x87_fcw = 0x37f;
   vmsa.x87_ftw = 0xffff;
-  vmsa.sev_features = SNP_FEATURE_SNP;
+  vmsa.sev_features = SNP_FEATURE_SNP | (vmpl == 0 ? SNP_FEATURE_RESTRICTED_INJECTION : 0);
 }
 
 // ---- the checks ----
@@ -369,7 +370,7 @@ void StartLower() {
       Rmpadjust(page, SNP_SIZE_4K, SNP_RMPADJUST(1, SNP_RIGHTS_ALL));
     }
   }
-  FillVmsa(g_vmsa);
+  FillVmsa(g_vmsa, 1);
   const uint64_t vmsa = reinterpret_cast<uintptr_t>(&g_vmsa);
   Check("a page becomes a VMSA",
         Rmpadjust(vmsa, SNP_SIZE_4K, SNP_RMPADJUST(1, 0) | SNP_RMPADJUST_VMSA), SNP_OK);
@@ -522,6 +523,194 @@ void CheckDma() {
   Check("and not when it is private again", *other, 0);
 }
 
+// ---- other processors ----
+
+// One at VMPL0, one at VMPL1.
+constexpr unsigned kRacers = 2;
+alignas(kPage) constinit snp_vmsa g_racer_vmsas[kRacers] = {};
+alignas(kPage) constinit snp_vmsa g_other_vmsa = {};
+constinit Racer g_racers[kRacers] = {};
+constexpr uint64_t kRounds = 30;
+
+uint64_t Create(unsigned processor, const snp_vmsa& vmsa) {
+  BeginExit(GHCB_EXIT_AP_CREATION,
+            GHCB_AP_CREATE | uint64_t{vmsa.vmpl} << 16 | uint64_t{processor} << 32,
+            reinterpret_cast<uintptr_t>(&vmsa));
+  SetRax(vmsa.sev_features);
+  return FinishExit();
+}
+void MakeVmsa(const snp_vmsa& vmsa) {
+  Rmpadjust(reinterpret_cast<uintptr_t>(&vmsa), SNP_SIZE_4K,
+            SNP_RMPADJUST(1, 0) | SNP_RMPADJUST_VMSA);
+}
+
+void StartRacer(unsigned index) {
+  Racer& racer = g_racers[index];
+  racer.task_state.ist[0] = reinterpret_cast<uintptr_t>(racer.vc_stack + sizeof(racer.vc_stack));
+  racer.task_state.ist[1] = reinterpret_cast<uintptr_t>(racer.hv_stack + sizeof(racer.hv_stack));
+  snp_vmsa& vmsa = g_racer_vmsas[index];
+  FillVmsa(vmsa, static_cast<uint8_t>(index));
+  vmsa.tr.base = reinterpret_cast<uintptr_t>(&racer.task_state);
+  vmsa.rip = reinterpret_cast<uintptr_t>(racer_entry);
+  vmsa.rsp = reinterpret_cast<uintptr_t>(racer.stack + sizeof(racer.stack));
+  vmsa.rdi = reinterpret_cast<uintptr_t>(&racer);
+  const unsigned processor = index + 1;
+  Check("no processor starts without a VMSA", Create(processor, vmsa), GHCB_ANSWER_MALFORMED);
+  MakeVmsa(vmsa);
+  Check("another processor starts", Create(processor, vmsa), GHCB_ANSWER_OK);
+  Check("it keeps the state that it runs with", Create(processor, vmsa), GHCB_ANSWER_MALFORMED);
+  Check("which stays a VMSA",
+        Rmpadjust(reinterpret_cast<uintptr_t>(&vmsa), SNP_SIZE_4K, SNP_RMPADJUST(1, 0)),
+        SNP_FAIL_IN_USE);
+}
+
+void Let(unsigned index, RacerJob job) { g_racers[index].job = job; }
+
+// Wait until the racer has reached the page, or was denied it, some more times; or until it is
+// plain that it will not be.
+void AwaitReached(const Racer& racer) {
+  const uint64_t start = racer.reached;
+  while (racer.reached - start < 3) {
+    asm volatile("pause");
+  }
+}
+void AwaitDenied(const Racer& racer) {
+  constexpr uint64_t kMaxTooLate = 1000;
+  const uint64_t denied = racer.denied;
+  const uint64_t too_late = racer.too_late;
+  while (racer.denied - denied < 3 && racer.too_late - too_late < kMaxTooLate) {
+    asm volatile("pause");
+  }
+}
+
+uint64_t TooLate() { return g_racers[0].too_late + g_racers[1].too_late; }
+
+// The page is theirs, then it is not; `take` has returned.
+template <typename Take, typename Give>
+void Race(std::string_view what, Take take, Give give) {
+  const uint64_t before = TooLate();
+  for (uint64_t round = 0; round < kRounds; ++round) {
+    for (const Racer& racer : g_racers) {
+      if (racer.job != RacerJob::kRest) {
+        AwaitReached(racer);
+      }
+    }
+    take();
+    g_race.epoch = g_race.epoch + 1;
+    for (const Racer& racer : g_racers) {
+      if (racer.job != RacerJob::kRest) {
+        AwaitDenied(racer);
+      }
+    }
+    g_race.epoch = g_race.epoch + 1;
+    give();
+  }
+  Check(what, TooLate() - before, 0);
+}
+
+void CheckProcessors() {
+  BeginExit(GHCB_EXIT_APIC_IDS, 0, 0);
+  SetRax(reinterpret_cast<uintptr_t>(g_doorbell_page));
+  Ghcb().rbx = 1;
+  SetValid(offsetof(ghcb_page, rbx));
+  Check("the host lists its processors", FinishExit(), GHCB_ANSWER_OK);
+  const auto* list = SharedView(reinterpret_cast<volatile uint32_t*>(g_doorbell_page));
+  Check("as many as there are", list[0], 1 + kRacers);
+  Check("the last one, too", list[1 + kRacers], kRacers);
+  StartRacer(0);
+  StartRacer(1);
+
+  const uint64_t page = PageAddress(9);
+  auto* word = reinterpret_cast<volatile uint64_t*>(g_pages[9]);
+  const auto give_to_lower = [page] {
+    Rmpadjust(page, SNP_SIZE_4K, SNP_RMPADJUST(1, SNP_RIGHTS_ALL));
+  };
+  const auto make_private = [page, give_to_lower] {
+    ChangeState(page, GHCB_PAGE_PRIVATE);
+    Pvalidate(page, SNP_SIZE_4K, 1);
+    give_to_lower();
+  };
+  give_to_lower();
+  g_race.address = page;
+  Let(0, RacerJob::kRead);
+  Let(1, RacerJob::kRead);
+  Race(
+      "nobody reads a page that is not validated any more",
+      [page] { Pvalidate(page, SNP_SIZE_4K, 0); },
+      [page, give_to_lower] {
+        Pvalidate(page, SNP_SIZE_4K, 1);
+        give_to_lower();
+      });
+  Let(0, RacerJob::kRest);
+
+  Let(1, RacerJob::kWrite);
+  Race(
+      "nobody writes a page without the right any more",
+      [page] { Rmpadjust(page, SNP_SIZE_4K, SNP_RMPADJUST(1, SNP_RIGHT_READ)); }, give_to_lower);
+
+  uint64_t left = 0;
+  Race(
+      "nobody writes a page privately that is shared",
+      [page, word, &left] {
+        Pvalidate(page, SNP_SIZE_4K, 0);
+        ChangeState(page, GHCB_PAGE_SHARED);
+        left |= *SharedView(word);
+      },
+      [word, make_private, &left] {
+        left |= *SharedView(word);
+        make_private();
+      });
+  Check("nothing is left in it for the host", left, 0);
+  Let(1, RacerJob::kRest);
+
+  Pvalidate(page, SNP_SIZE_4K, 0);
+  ChangeState(page, GHCB_PAGE_SHARED);
+  g_race.address = page + kSharedWindow;
+  Let(1, RacerJob::kWrite);
+  uint64_t changed = 0;
+  Race(
+      "nobody writes a page without C-bit that is private",
+      [word, make_private] {
+        make_private();
+        *word = 7;
+      },
+      [page, word, &changed] {
+        changed |= *word ^ 7;
+        Pvalidate(page, SNP_SIZE_4K, 0);
+        ChangeState(page, GHCB_PAGE_SHARED);
+      });
+  Check("what VMPL0 wrote stays there", changed, 0);
+  Let(1, RacerJob::kRest);
+
+  // The guest's own tables, which other processors remember.
+  ChangeState(kSharedAtStart, GHCB_PAGE_PRIVATE);
+  Pvalidate(kSharedAtStart, SNP_SIZE_4K, 1);
+  volatile uint64_t& entry = directory[kSharedAtStart / kLargePage];
+  const uint64_t mapped = entry;
+  g_race.address = kSharedAtStart;
+  Let(0, RacerJob::kRead);
+  Race(
+      "nobody uses a translation after INVLPGB",
+      [] {
+        entry = 0;
+        Invlpgb();
+      },
+      [mapped] { entry = mapped; });
+  Let(0, RacerJob::kRest);
+
+  // A state for its VMPL1 lets it go on at VMPL0, where it was.
+  FillVmsa(g_other_vmsa, 1);
+  MakeVmsa(g_other_vmsa);
+  Let(0, RacerJob::kHold);
+  while (g_racers[0].held == 0) {
+    Create(1, g_other_vmsa);
+  }
+  Check("a processor that was held goes on", g_racers[0].held, 1);
+  // They run to the end.
+  Let(0, RacerJob::kRead);
+  g_race.address = PageAddress(0);
+}
+
 char ReadLetter() {
   constexpr uint16_t kLineStatus = kSerial + 5;
   for (int i = 0; i < 1000000; ++i) {
@@ -563,6 +752,7 @@ void EndAs(char letter) {
         asm volatile("pause");
       }
     case 'p':  // power off
+    case 'r':
       BeginExit(SNP_EXIT_IOIO, GHCB_IO_PORT(0x604) | GHCB_IO_16 | GHCB_IO_ADDRESS_64, 0);
       SetRax(0x2000);
       FinishExit();
@@ -607,6 +797,9 @@ void PayloadMain() {
   Check("the GHCB is registered", is_registered, 1);
   if (letter == 'p') {
     CheckRegisters();
+    ForgetTrap();
+    Invlpgb();
+    Check("one processor has no INVLPGB", TrapOf(g_trap), TrapCode(6, 0));
     CheckPvalidate();
     CheckRmpadjust();
     CheckPageStates();
@@ -615,6 +808,10 @@ void PayloadMain() {
     CheckSwitch();
     CheckRights();
     CheckDoorbell();
+  }
+  if (letter == 'r') {
+    StartLower();
+    CheckProcessors();
   }
   if (letter == 'd') {
     StartLower();

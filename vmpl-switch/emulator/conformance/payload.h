@@ -25,6 +25,15 @@ extern volatile Trap g_trap;
 extern volatile uint64_t g_doorbells;
 extern volatile uint64_t g_interrupts;
 
+struct [[gnu::packed]] TaskState {
+  uint32_t reserved0;
+  uint64_t rsp[3];
+  uint64_t reserved1;
+  uint64_t ist[7];
+  uint8_t reserved2[12];
+};
+static_assert(sizeof(TaskState) == 0x68);
+
 // traps.cc
 void StartTraps();
 inline void ForgetTrap() {
@@ -88,6 +97,15 @@ inline uint64_t Rmpadjust(uint64_t address, uint64_t size, uint64_t attributes) 
   asm volatile(CONFORMANCE_GUARDED(".byte 0xf3, 0x0f, 0x01, 0xfe")
                : "+a"(rax)
                : "c"(size), "d"(attributes)
+               : "memory", "cc", "r11");
+  return rax;
+}
+// All translations of the guest, with all global ones, on all processors.
+inline uint64_t Invlpgb() {
+  uint64_t rax = 0xc;
+  asm volatile(CONFORMANCE_GUARDED(".byte 0x0f, 0x01, 0xfe\n .byte 0x0f, 0x01, 0xff")
+               : "+a"(rax)
+               : "c"(0), "d"(0)
                : "memory", "cc", "r11");
   return rax;
 }
@@ -187,6 +205,34 @@ extern volatile JobPage g_job;
 extern uint8_t g_lower_stack[16384];
 extern "C" void lower_entry();
 extern "C" void return_only();
+
+// ---- racer.cc: what other processors do ----
+
+enum class RacerJob : uint64_t {
+  kRest,
+  kRead,
+  kWrite,
+  kHold,  // asks to be held, and rests when it goes on
+};
+
+// What all of them do now. `epoch` is odd while `address` is taken from them.
+struct Race {
+  uint64_t address, epoch;
+};
+extern volatile Race g_race;
+
+struct Racer {
+  volatile RacerJob job;
+  volatile uint64_t reached;   // accesses that went through
+  volatile uint64_t denied;    // and that trapped
+  volatile uint64_t too_late;  // that went through after the page was taken away
+  volatile uint64_t held;      // times it was held and went on
+  TaskState task_state;
+  alignas(16) uint8_t stack[8192];
+  alignas(16) uint8_t vc_stack[8192];
+  alignas(16) uint8_t hv_stack[8192];
+};
+extern "C" void racer_entry();
 
 inline constexpr uint64_t kLowerXmm5 = 0x1111222233334444;
 inline constexpr uint64_t kLowerDr0 = 0x5555000;

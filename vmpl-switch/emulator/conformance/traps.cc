@@ -4,6 +4,9 @@
 extern "C" {
 extern const uint64_t trap_entries[33];
 extern uint64_t gdt_tss[2];
+extern const uint8_t race_read[];
+extern const uint8_t race_write[];
+extern const uint8_t race_denied[];
 void PayloadTrap(nsgx::conformance::TrapFrame* frame);
 // Named in inline assembly.
 volatile uint64_t g_recover_storage asm("g_recover") = 0;
@@ -20,14 +23,6 @@ namespace {
 struct Gate {
   uint64_t low, high;
 };
-struct [[gnu::packed]] TaskState {
-  uint32_t reserved0;
-  uint64_t rsp[3];
-  uint64_t reserved1;
-  uint64_t ist[7];
-  uint8_t reserved2[12];
-};
-static_assert(sizeof(TaskState) == 0x68);
 struct [[gnu::packed]] TableRegister {
   uint16_t limit;
   uint64_t base;
@@ -68,6 +63,12 @@ void StartTraps() {
 void PayloadTrap(nsgx::conformance::TrapFrame* frame) {
   using namespace nsgx::conformance;
   constexpr uint64_t kEndOfInterrupt = 0xfee000b0;
+  // Other processors' traps, which must not touch what follows.
+  if (frame->rip == reinterpret_cast<uintptr_t>(race_read) ||
+      frame->rip == reinterpret_cast<uintptr_t>(race_write)) {
+    frame->rip = reinterpret_cast<uintptr_t>(race_denied);
+    return;
+  }
   if (frame->vector == SNP_VECTOR_HV) {
     g_doorbells = g_doorbells + 1;
     return;

@@ -84,8 +84,9 @@ constexpr uint32_t kHiddenMoreEdx =
 // SVM, which is the monitor's; XOP, LWP, FMA4.
 constexpr uint32_t kHiddenExtendedEcx = 1u << 2 | 1u << 11 | 1u << 15 | 1u << 16;
 
-// Leaf 0x80000008, ebx: INVLPGB, which would have to be emulated for nothing.
-constexpr uint32_t kHiddenSizesEbx = 1u << 3;
+// Leaf 0x80000008: INVLPGB in ebx, and for how many pages in edx.
+constexpr uint32_t kBroadcast = 1u << 3;
+constexpr uint32_t kBroadcastPages = 0xffff;
 
 // ---- what is added
 
@@ -124,7 +125,12 @@ CpuidResult GuestCpuid::Adjusted(uint32_t leaf, uint32_t subleaf) const {
       result.ecx &= ~kHiddenExtendedEcx;
       break;
     case kAddressSizes:
-      result.ebx &= ~kHiddenSizesEbx;
+      result.ebx &= ~kBroadcast;
+      result.edx &= ~kBroadcastPages;
+      if (has_broadcast_) {
+        result.ebx |= kBroadcast;
+        result.edx |= kMaxBroadcast;
+      }
       break;
     default:
       break;

@@ -34,6 +34,11 @@ class GuestCpuid {
   constexpr GuestCpuid(Source native, unsigned encryption_bit)
       : native_(native), encryption_bit_(encryption_bit) {}
 
+  // From now on there is INVLPGB, for up to kMaxBroadcast pages after the first. Machines with one
+  // processor do without.
+  static constexpr uint32_t kMaxBroadcast = 7;
+  void ShowBroadcast() { has_broadcast_ = true; }
+
   CpuidResult Find(uint32_t leaf, uint32_t subleaf) const;
   // Register `index` of subleaf 0: 0 eax, 1 ebx, 2 ecx, 3 edx.
   uint32_t Register(uint32_t leaf, unsigned index) const;
@@ -45,6 +50,7 @@ class GuestCpuid {
 
   Source native_;
   unsigned encryption_bit_;
+  bool has_broadcast_ = false;
 };
 
 // Executes CPUID.

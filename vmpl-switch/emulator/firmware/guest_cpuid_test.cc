@@ -49,6 +49,10 @@ TEST(GuestCpuidTest, OffersSnpAndNoSvm) {
   EXPECT_NE(kEverything.Find(0x80000001, 0).edx & 1u << 20, 0u);  // NX
   EXPECT_EQ(kEverything.Find(0x8000000a, 0), CpuidResult{});
   EXPECT_EQ(kEverything.Find(0x80000008, 0).ebx, ~(1u << 3));  // without INVLPGB
+  GuestCpuid several = kEverything;
+  several.ShowBroadcast();
+  EXPECT_EQ(several.Find(0x80000008, 0).ebx, ~0u);
+  EXPECT_EQ(several.Find(0x80000008, 0).edx, 0xffff0000u | GuestCpuid::kMaxBroadcast);
   EXPECT_EQ(kEverything.Find(0x40000000, 0).eax, 0x40000001u);
 }
 

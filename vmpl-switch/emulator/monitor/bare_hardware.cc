@@ -3,14 +3,18 @@
 
 #include <array>
 
-#include "base/core/check.h"
+#include "base/core/mem_raw.h"
+#include "vmpl-switch/emulator/monitor/memory.h"
+#include "vmpl-switch/emulator/monitor/stacks.h"
 
 // vmrun.S
 extern "C" void RunGuest(uint64_t vmcb, nsgx::emu::GeneralRegisters* registers,
                          bool takes_interrupts);
+extern "C" void SleepUntilNmi();
 // start.S
 extern "C" const uint64_t exception_entries[32];
-extern "C" uint32_t nmi_is_pending;
+extern "C" const std::byte trampoline[];
+extern "C" const std::byte trampoline_end[];
 
 namespace nsgx::emu {
 namespace {
@@ -27,6 +31,23 @@ struct [[gnu::packed]] TableRegister {
 };
 alignas(16) constinit std::array<IdtEntry, 32> g_idt = {};
 
+static_assert(STACKS == kMaxProcessors);
+
+// Where other processors begin, in real mode: RAM that is nobody's yet.
+constexpr uint64_t kTrampoline = 0x8000;
+constinit std::byte g_below_trampoline[kPageSize] = {};
+
+// The local APIC, which is the guest's as well: in either of its modes.
+constexpr uint32_t kMsrApicBase = 0x1b;
+constexpr uint64_t kX2Apic = 1 << 10;
+constexpr uint32_t kMsrInterruptCommand = 0x830;
+constexpr uintptr_t kInterruptCommandLow = 0xfee00300;
+constexpr uintptr_t kInterruptCommandHigh = 0xfee00310;
+constexpr uint32_t kDeliverNmi = 4 << 8 | 1 << 14;
+constexpr uint32_t kDeliverInit = 5 << 8 | 1 << 14;
+constexpr uint32_t kDeliverStartup = 6 << 8 | 1 << 14;
+constexpr uint32_t kAllOthers = 3 << 18;
+
 uint64_t ReadMsr(uint32_t number) {
   uint32_t low;
   uint32_t high;
@@ -42,12 +63,26 @@ void WriteMsr(uint32_t number, uint64_t value) {
                : "memory");
 }
 
+volatile uint32_t& ApicRegister(uintptr_t address) {
+  return *reinterpret_cast<volatile uint32_t*>(address);
+}
+
+// This processor's.
+uint32_t& NmiFlag() {
+  uintptr_t stack;
+  asm volatile("movq %%rsp, %0" : "=r"(stack));
+  return *reinterpret_cast<uint32_t*>((stack & ~uintptr_t{STACK_SIZE - 1}) + STACK_NMI);
+}
+
 }  // namespace
 
-void BareHardware::Enter(Vmcb& vmcb, GeneralRegisters& registers, bool takes_interrupts) {
+void BareHardware::FlushDevices() {
   if (guard_ != nullptr && guard_->TakeStale()) {
     iommu_.Flush();
   }
+}
+
+void BareHardware::Enter(Vmcb& vmcb, GeneralRegisters& registers, bool takes_interrupts) {
   RunGuest(reinterpret_cast<uintptr_t>(&vmcb), &registers, takes_interrupts);
 }
 
@@ -59,8 +94,59 @@ bool BareHardware::StartIommu(DmaGuard& guard) {
   return true;
 }
 
-bool BareHardware::TakeNmi() {
-  return __atomic_exchange_n(&nmi_is_pending, 0, __ATOMIC_RELAXED) != 0;
+bool BareHardware::TakeNmi() { return __atomic_exchange_n(&NmiFlag(), 0, __ATOMIC_RELAXED) != 0; }
+
+void BareHardware::SendNmi(unsigned processor) {
+  if ((ReadMsr(kMsrApicBase) & kX2Apic) != 0) {
+    WriteMsr(kMsrInterruptCommand, uint64_t{processor} << 32 | kDeliverNmi);
+    return;
+  }
+  // The guest may have been about to send one of its own.
+  const uint32_t destination = ApicRegister(kInterruptCommandHigh);
+  ApicRegister(kInterruptCommandHigh) = processor << 24;
+  ApicRegister(kInterruptCommandLow) = kDeliverNmi;
+  ApicRegister(kInterruptCommandHigh) = destination;
+}
+
+void BareHardware::SendNmiToOthers() {
+  if ((ReadMsr(kMsrApicBase) & kX2Apic) != 0) {
+    WriteMsr(kMsrInterruptCommand, kAllOthers | kDeliverNmi);
+  } else {
+    ApicRegister(kInterruptCommandLow) = kAllOthers | kDeliverNmi;
+  }
+}
+
+void BareHardware::WaitForNmi() { SleepUntilNmi(); }
+
+// Not by PAUSE: QEMU then takes the lock that it has for all devices, and whoever waits in a loop
+// keeps the others from their interrupt controllers.
+void BareHardware::Pause() {
+  constexpr int kTurns = 200;
+  for (int i = 0; i < kTurns; ++i) {
+    asm volatile("" : : : "memory");
+  }
+}
+
+unsigned BareHardware::CountProcessors() {
+  constexpr uint16_t kFwCfgSelector = 0x510;
+  constexpr uint16_t kFwCfgData = 0x511;
+  constexpr uint32_t kProcessorCount = 5;
+  WritePort(kFwCfgSelector, 2, kProcessorCount);
+  const uint32_t low = ReadPort(kFwCfgData, 1);
+  return low | ReadPort(kFwCfgData, 1) << 8;
+}
+
+void BareHardware::StartOthers() {
+  auto* place = reinterpret_cast<std::byte*>(kTrampoline);
+  CopyOnce(g_below_trampoline, place, kPageSize);
+  CopyOnce(place, trampoline, static_cast<size_t>(trampoline_end - trampoline));
+  ApicRegister(kInterruptCommandLow) = kAllOthers | kDeliverInit;
+  ApicRegister(kInterruptCommandLow) =
+      kAllOthers | kDeliverStartup | static_cast<uint32_t>(kTrampoline >> kPageShift);
+}
+
+void BareHardware::RestoreTrampoline() {
+  CopyOnce(reinterpret_cast<std::byte*>(kTrampoline), g_below_trampoline, kPageSize);
 }
 
 void BareHardware::SaveFx(FxState& state) { asm volatile("fxsave64 %0" : "=m"(state)); }
@@ -141,7 +227,10 @@ void BareHardware::WritePort(uint16_t port, unsigned size, uint32_t value) {
   }
 }
 
-void BareHardware::StartSvm(uint64_t save_area) { WriteMsr(kMsrHostSave, save_area); }
+void BareHardware::StartSvm(uint64_t save_area) {
+  WriteMsr(kMsrHostSave, save_area);
+  asm volatile("clgi");
+}
 
 void BareHardware::StartExceptions() {
   constexpr uint64_t kCodeSelector = 8;

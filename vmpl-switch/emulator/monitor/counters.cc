@@ -28,6 +28,9 @@ void LogCounters(const Counters& counters) {
       {"ghcb.page", counters.page_requests},
       {"page-states", counters.page_state_changes},
       {"messages", counters.guest_messages},
+      {"invlpgb", counters.broadcasts},
+      {"interruptions", counters.interruptions},
+      {"interruptions-again", counters.interruptions_again},
   };
   for (const Item& item : items) {
     LOG(kInfo, "count ", item.name, " ", item.value);

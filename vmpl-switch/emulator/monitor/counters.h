@@ -31,6 +31,9 @@ struct Counters {
   uint64_t page_requests = 0;  // GHCB, page protocol
   uint64_t page_state_changes = 0;
   uint64_t guest_messages = 0;
+  uint64_t broadcasts = 0;           // INVLPGB
+  uint64_t interruptions = 0;        // of one processor's guest by another
+  uint64_t interruptions_again = 0;  // because the first got lost, or the machine below was slow
 };
 
 void LogCounters(const Counters& counters);

@@ -23,6 +23,7 @@ constexpr Extended kGroup7Instructions[] = {
     {kRepne, 0xff, Instruction::kPvalidate}, {kRep, 0xfe, Instruction::kRmpadjust},
     {kRep, 0xfd, Instruction::kRmpquery},    {kRep, 0xd9, Instruction::kVmgexit},
     {kRepne, 0xd9, Instruction::kVmgexit},   {0, 0xd9, Instruction::kVmmcall},
+    {0, 0xfe, Instruction::kInvlpgb},        {0, 0xff, Instruction::kTlbsync},
 };
 
 }  // namespace

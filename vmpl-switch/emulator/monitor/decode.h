@@ -15,6 +15,8 @@ enum class Instruction : uint8_t {
   kPvalidate,
   kRmpadjust,
   kRmpquery,
+  kInvlpgb,
+  kTlbsync,
   kVmgexit,
   kVmmcall,
   kMovToCr0,  // register_number

@@ -26,6 +26,8 @@ TEST(Decode, KnowsWhatExitsStopAt) {
       {{0xf2, 0x0f, 0x01, 0xff}, Instruction::kPvalidate, 4},
       {{0xf3, 0x0f, 0x01, 0xfe}, Instruction::kRmpadjust, 4},
       {{0xf3, 0x0f, 0x01, 0xfd}, Instruction::kRmpquery, 4},
+      {{0x0f, 0x01, 0xfe}, Instruction::kInvlpgb, 3},
+      {{0x0f, 0x01, 0xff}, Instruction::kTlbsync, 3},
       {{0xf3, 0x0f, 0x01, 0xd9}, Instruction::kVmgexit, 4},
       {{0xf2, 0x0f, 0x01, 0xd9}, Instruction::kVmgexit, 4},
       {{0x0f, 0x01, 0xd9}, Instruction::kVmmcall, 3},
@@ -35,7 +37,7 @@ TEST(Decode, KnowsWhatExitsStopAt) {
       // Others of the same family.
       {{0xf3, 0x0f, 0x01, 0xff}, Instruction::kOther, 0},
       {{0xf2, 0x0f, 0x01, 0xfe}, Instruction::kOther, 0},
-      {{0x0f, 0x01, 0xff}, Instruction::kOther, 0},
+      {{0x0f, 0x01, 0xfd}, Instruction::kOther, 0},
       {{0x0f, 0x22, 0xd8}, Instruction::kOther, 0},  // mov to cr3
       {{0x0f, 0x0b}, Instruction::kOther, 0},
   };

@@ -122,7 +122,7 @@ EntryPlan PrepareEntry(uint64_t exit_int_info, const EventWindow& window, Pendin
   } else if (pending.exception.has_value()) {
     plan.event_inj = EncodeException(*pending.exception);
     pending.exception.reset();
-  } else if (pending.nmi) {
+  } else if (pending.nmi && !window.in_nmi) {
     plan.event_inj = kVectorNmi | kEventTypeNmi | kEventValid;
     pending.nmi = false;
   } else if (pending.doorbell) {

@@ -45,6 +45,7 @@ struct PendingEvents {
 // What the guest can take now.
 struct EventWindow {
   bool interrupts_enabled = false;  // IF, and not in the shadow of STI or MOV SS
+  bool in_nmi = false;              // no IRET since the last one
 };
 
 enum class EntryKind : uint8_t {

@@ -22,6 +22,8 @@ ExitAction Route(const ExitView& exit) {
       return ExitAction::kNmi;
     case kExitVintr:
       return ExitAction::kWindow;
+    case kExitIret:
+      return ExitAction::kIret;
     case kExitInvalidOpcode:
       return ExitAction::kDecodeInvalid;
     case kExitWriteCr0:

@@ -10,6 +10,7 @@ enum class ExitAction : uint8_t {
   kInterrupt,      // a device wants VMPL1
   kNmi,            // the monitor has it already
   kWindow,         // the guest can take an interrupt now
+  kIret,           // the guest is through with an NMI
   kDecodeInvalid,  // #UD: an SNP instruction, or really an invalid one
   kWriteCr0,
   kServeMsr,       // a register that the processor has in an SNP guest

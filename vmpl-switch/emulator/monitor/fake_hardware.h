@@ -32,6 +32,11 @@ class FakeHardware final : public Hardware {
     steps[next++](vmcb, registers, takes_interrupts);
   }
   bool TakeNmi() override { return std::exchange(nmi, false); }
+  void SendNmi(unsigned processor) override { nmis.push_back(processor); }
+  void SendNmiToOthers() override { FAIL() << "none was lost"; }
+  void WaitForNmi() override { FAIL() << "nobody would wake it"; }
+  void Pause() override { FAIL() << "nobody would move"; }
+  void FlushDevices() override {}
   void SaveFx(FxState& state) override { state = fx; }
   void LoadFx(const FxState& state) override { fx = state; }
   uint64_t ReadDr(unsigned number) override { return dr[number]; }
@@ -46,6 +51,7 @@ class FakeHardware final : public Hardware {
   std::vector<Step> steps;
   size_t next = 0;
   bool nmi = false;
+  std::vector<unsigned> nmis;  // sent, to whom
   FxState fx = {};
   uint64_t dr[4] = {};
   uint64_t tsc_aux = 0;

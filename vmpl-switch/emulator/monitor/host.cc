@@ -104,21 +104,26 @@ Host::Outcome Host::Call(VmplContext& context) {
   return CallByPage(context);
 }
 
-bool Host::CanRun(unsigned vmpl) const {
-  if (vmpl >= kVmpls || contexts_[vmpl].vmsa == nullptr) {
+bool Host::CanRun(const VmplContext& context) const {
+  if (context.vmsa == nullptr) {
     return false;
   }
-  const VmplContext& context = contexts_[vmpl];
   const snp_vmsa& vmsa = *context.vmsa;
   if (context.vmsa_page.has_value()) {
     const RmpEntry& entry = rmp_.entry(*context.vmsa_page);
-    if (!entry.is_assigned || !entry.is_validated || !entry.is_vmsa) {
+    if (!entry.is_assigned || !entry.is_validated || !entry.is_vmsa || entry.is_running) {
       return false;
     }
   }
-  return vmsa.vmpl == vmpl && (vmsa.efer & SNP_EFER_SVME) != 0 &&
+  return vmsa.vmpl == context.vmpl && (vmsa.efer & SNP_EFER_SVME) != 0 &&
          (vmsa.sev_features & SNP_FEATURE_SNP) != 0 &&
          (vmsa.sev_features & ~kKnownVmsaFeatures) == 0;
+}
+
+void Host::SetRunning(const VmplContext& context, bool is_running) {
+  if (context.vmsa_page.has_value()) {
+    rmp_.SetRunning(*context.vmsa_page, is_running);
+  }
 }
 
 Host::Outcome Host::CallByMsr(VmplContext& context) {
@@ -155,7 +160,7 @@ Host::Outcome Host::CallByMsr(VmplContext& context) {
     }
     case GHCB_MSR_RUN_VMPL_REQUEST: {
       const unsigned vmpl = request >> 32 & 0xff;
-      const bool can_run = vmpl == context.vmpl || CanRun(vmpl);
+      const bool can_run = vmpl == context.vmpl || (vmpl < kVmpls && CanRun(contexts_[vmpl]));
       context.ghcb_msr = GHCB_MSR_RUN_VMPL_RESPONSE | (can_run ? 0 : uint64_t{1} << 32);
       Outcome outcome;
       if (can_run && vmpl != context.vmpl) {
@@ -166,11 +171,16 @@ Host::Outcome Host::CallByMsr(VmplContext& context) {
     case GHCB_MSR_FEATURES_REQUEST:
       context.ghcb_msr = GHCB_MSR_FEATURES_RESPONSE | kFeatures << 12;
       return {};
-    case GHCB_MSR_AP_RESET_HOLD_REQUEST:
+    case GHCB_MSR_AP_RESET_HOLD_REQUEST: {
+      // What it finds when it goes on: anything but zero.
+      context.ghcb_msr = GHCB_MSR_AP_RESET_HOLD_RESPONSE | uint64_t{1} << 12;
+      Outcome outcome;
+      outcome.holds = true;
+      return outcome;
+    }
     case GHCB_MSR_TERMINATE: {
       Outcome outcome;
-      const bool is_hold = GHCB_MSR_CODE(request) == GHCB_MSR_AP_RESET_HOLD_REQUEST;
-      outcome.end = End{.kind = is_hold ? End::Kind::kHalted : End::Kind::kTerminated,
+      outcome.end = End{.kind = End::Kind::kTerminated,
                         .vmpl = context.vmpl,
                         .details = {request >> 12 & 0xf, request >> 16 & 0xff}};
       return outcome;
@@ -234,8 +244,15 @@ Host::Outcome Host::CallByPage(VmplContext& context) {
       GuestRequest(page, page.code() == GHCB_EXIT_EXTENDED_GUEST_REQUEST);
       return {};
     case GHCB_EXIT_AP_CREATION:
-      CreateProcessor(page);
+      CreateProcessor(page, context);
       return {};
+    case GHCB_EXIT_AP_RESET_HOLD: {
+      // What it finds when it goes on: anything but zero.
+      page.Done(1);
+      Outcome outcome;
+      outcome.holds = true;
+      return outcome;
+    }
     case GHCB_EXIT_DOORBELL:
       Doorbell(page, context);
       return {};
@@ -244,7 +261,7 @@ Host::Outcome Host::CallByPage(VmplContext& context) {
       return {};
     case GHCB_EXIT_RUN_VMPL: {
       const uint64_t vmpl = page.info1();
-      if (vmpl >= kVmpls || (vmpl != context.vmpl && !CanRun(static_cast<unsigned>(vmpl)))) {
+      if (vmpl >= kVmpls || (vmpl != context.vmpl && !CanRun(contexts_[vmpl]))) {
         page.Malformed(GHCB_MALFORMED_INVALID_INPUT);
         return {};
       }
@@ -507,18 +524,25 @@ void Host::GuestRequest(GhcbPage& page, bool is_extended) {
   page.Done(static_cast<uint32_t>(result));
 }
 
-void Host::CreateProcessor(GhcbPage& page) {
+void Host::CreateProcessor(GhcbPage& page, const VmplContext& by) {
   const uint64_t info = page.info1();
   const uint64_t operation = info & 0xffff;
   const unsigned vmpl = info >> 16 & 0xf;
   const uint64_t apic_id = info >> 32;
   const uint64_t address = page.info2();
-  // There is one processor.
-  if (apic_id != 0 || vmpl == 0 || vmpl >= kVmpls || operation > GHCB_AP_DESTROY) {
+  // A VMPL makes its like and what is below it.
+  if (apic_id >= processors_.count() || vmpl < by.vmpl || vmpl >= kVmpls ||
+      operation > GHCB_AP_DESTROY) {
     page.Malformed(GHCB_MALFORMED_INVALID_INPUT);
     return;
   }
-  VmplContext& context = contexts_[vmpl];
+  VirtualProcessor& target = processors_.At(static_cast<unsigned>(apic_id));
+  VmplContext& context = target.contexts[vmpl];
+  // What runs keeps its state: it has to ask for a hold first.
+  if (!target.is_held && target.current == vmpl) {
+    page.Malformed(GHCB_MALFORMED_INVALID_INPUT);
+    return;
+  }
   if (operation == GHCB_AP_DESTROY) {
     context.vmsa = nullptr;
     context.vmsa_page.reset();
@@ -530,12 +554,30 @@ void Host::CreateProcessor(GhcbPage& page) {
     page.Malformed(GHCB_MALFORMED_INVALID_INPUT);
     return;
   }
-  context.vmsa = reinterpret_cast<snp_vmsa*>(memory_.At(where));
-  context.vmsa_page = where;
-  context.ghcb_msr = 0;
-  context.registered_ghcb.reset();
-  context.doorbell.reset();
-  context.pending = {};
+  const bool is_new = target.contexts[target.current].vmsa == nullptr;
+  VmplContext made;
+  made.vmpl = vmpl;
+  made.vmcb = context.vmcb;
+  made.vmsa = reinterpret_cast<snp_vmsa*>(memory_.At(where));
+  made.vmsa_page = where;
+  const bool is_started = operation == GHCB_AP_CREATE && target.is_held;
+  // A processor that was held goes on where it was; a new one, and one whose state this replaces,
+  // starts here.
+  const unsigned starts_at = is_new ? vmpl : target.current;
+  const VmplContext& starts_with = starts_at == vmpl ? made : target.contexts[starts_at];
+  if (is_started && (!CanRun(made) || !CanRun(starts_with))) {
+    page.Malformed(GHCB_MALFORMED_INVALID_INPUT);
+    return;
+  }
+  context = made;
+  if (is_started) {
+    target.current = starts_at;
+    // From here on nobody else runs with it, or changes it.
+    SetRunning(target.contexts[starts_at], true);
+    processors_.Release(static_cast<unsigned>(apic_id));
+  } else if (operation == GHCB_AP_CREATE) {
+    target.is_wanted = true;
+  }
   page.Done();
 }
 
@@ -596,8 +638,11 @@ void Host::ApicIds(GhcbPage& page) {
   }
   struct {
     uint32_t count;
-    uint32_t ids[1];
-  } const list = {1, {0}};
+    uint32_t ids[kMaxProcessors];
+  } list = {.count = processors_.count(), .ids = {}};
+  for (uint32_t i = 0; i < list.count; ++i) {
+    list.ids[i] = i;
+  }
   const Result<UntrustedBytes> place = shared_.At(page.Get(offsetof(ghcb_page, rax)), sizeof(list));
   if (!place.ok()) {
     page.Malformed(GHCB_MALFORMED_INVALID_INPUT);

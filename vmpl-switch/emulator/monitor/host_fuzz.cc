@@ -21,6 +21,11 @@ class NoHardware final : public Hardware {
  public:
   void Enter(Vmcb&, GeneralRegisters&, bool) override { std::abort(); }
   bool TakeNmi() override { return false; }
+  void SendNmi(unsigned) override {}
+  void SendNmiToOthers() override {}
+  void WaitForNmi() override { std::abort(); }
+  void Pause() override {}
+  void FlushDevices() override {}
   void SaveFx(FxState& state) override { state = {}; }
   void LoadFx(const FxState&) override {}
   uint64_t ReadDr(unsigned) override { return 0; }
@@ -36,11 +41,11 @@ firmware::CpuidResult NoCpuid(uint32_t, uint32_t) { return {}; }
 struct World {
   TestMachine machine;
   NoHardware hardware;
-  Contexts contexts = {};
-  Counters counters = {};
+  Processors processors{2, hardware};
+  Contexts& contexts = processors.At(0).contexts;
   firmware::SecureProcessor firmware;
   firmware::GuestCpuid cpuid{NoCpuid, kEncryptionBitNumber};
-  Host host{hardware, machine.memory, machine.rmp, contexts, firmware, cpuid, counters};
+  Host host{hardware, machine.memory, machine.rmp, processors, 0, firmware, cpuid};
 };
 
 void TryPage(const uint8_t* data, size_t size) {

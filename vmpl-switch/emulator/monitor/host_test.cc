@@ -26,10 +26,7 @@ class HostTest : public testing::Test {
  protected:
   HostTest()
       : cpuid(FakeCpuid, kEncryptionBitNumber),
-        host(hardware, machine.memory, machine.rmp, contexts, firmware, cpuid, counters) {
-    for (unsigned vmpl = 0; vmpl < kVmpls; ++vmpl) {
-      contexts[vmpl].vmpl = vmpl;
-    }
+        host(hardware, machine.memory, machine.rmp, processors, 0, firmware, cpuid) {
     machine.MakePrivate(kPrivate);
     machine.MakePrivate(kVmsa);
     machine.rmp.SetRights(kVmsa, 1, 0, true);
@@ -80,8 +77,8 @@ class HostTest : public testing::Test {
 
   TestMachine machine;
   FakeHardware hardware;
-  Contexts contexts = {};
-  Counters counters = {};
+  Processors processors{2, hardware};
+  Contexts& contexts = processors.At(0).contexts;
   firmware::SecureProcessor firmware;
   firmware::GuestCpuid cpuid;
   Host host;
@@ -348,9 +345,9 @@ TEST_F(HostTest, TakesVmsasForProcessorsThatThereAre) {
            std::pair{vmpl1, AddressOf(kPrivate).raw()},                   // no VMSA
            std::pair{vmpl1, AddressOf(kShared).raw()},                    // not even private
            std::pair{vmpl1, AddressOf(kVmsa).raw() + 8},                  // not a page
-           std::pair{uint64_t{0}, AddressOf(kVmsa).raw()},                // the VMPL of the launch
+           std::pair{uint64_t{0}, AddressOf(kVmsa).raw()},                // it runs
            std::pair{uint64_t{9} << 16, AddressOf(kVmsa).raw()},          // no VMPL
-           std::pair{vmpl1 | uint64_t{1} << 32, AddressOf(kVmsa).raw()},  // no second processor
+           std::pair{vmpl1 | uint64_t{2} << 32, AddressOf(kVmsa).raw()},  // no third processor
            std::pair{vmpl1 | 7, AddressOf(kVmsa).raw()},                  // no operation
        }) {
     ByPage(GHCB_EXIT_AP_CREATION, info1, info2);
@@ -359,6 +356,87 @@ TEST_F(HostTest, TakesVmsasForProcessorsThatThereAre) {
   EXPECT_EQ(contexts[1].vmsa, &vmsa());
   EXPECT_EQ(ByPage(GHCB_EXIT_AP_CREATION, vmpl1 | GHCB_AP_DESTROY), 0u);
   EXPECT_EQ(contexts[1].vmsa, nullptr);
+}
+
+TEST_F(HostTest, StartsAProcessorThatIsHeld) {
+  VirtualProcessor& other = processors.At(1);
+  const uint64_t on_other = uint64_t{1} << 16 | uint64_t{1} << 32;
+  SetRax(SNP_FEATURE_SNP);
+  EXPECT_EQ(ByPage(GHCB_EXIT_AP_CREATION, on_other, AddressOf(kVmsa).raw()), 0u);
+  // On INIT, which nobody sends here.
+  EXPECT_TRUE(other.is_held);
+  vmsa().efer = 0;
+  ByPage(GHCB_EXIT_AP_CREATION, on_other | GHCB_AP_CREATE, AddressOf(kVmsa).raw());
+  ExpectMalformed(GHCB_MALFORMED_INVALID_INPUT);
+  EXPECT_TRUE(other.is_held);
+  vmsa().efer = SNP_EFER_SVME;
+  EXPECT_EQ(ByPage(GHCB_EXIT_AP_CREATION, on_other | GHCB_AP_CREATE, AddressOf(kVmsa).raw()), 0u);
+  EXPECT_FALSE(other.is_held);
+  EXPECT_EQ(hardware.nmis, std::vector<unsigned>{1});
+  EXPECT_EQ(other.contexts[1].vmsa, &vmsa());
+  // It runs now, and keeps what it runs with.
+  for (const uint64_t operation : {GHCB_AP_CREATE, GHCB_AP_CREATE_ON_INIT, GHCB_AP_DESTROY}) {
+    ByPage(GHCB_EXIT_AP_CREATION, on_other | operation, AddressOf(kVmsa).raw());
+    ExpectMalformed(GHCB_MALFORMED_INVALID_INPUT);
+  }
+  EXPECT_EQ(other.contexts[1].vmsa, &vmsa());
+  EXPECT_FALSE(other.is_wanted);
+}
+
+TEST_F(HostTest, RemembersACreationThatCameBeforeTheHold) {
+  VirtualProcessor& other = processors.At(1);
+  other.is_held = false;  // in VMPL0
+  const uint64_t on_other = uint64_t{1} << 16 | uint64_t{1} << 32;
+  SetRax(SNP_FEATURE_SNP);
+  EXPECT_EQ(ByPage(GHCB_EXIT_AP_CREATION, on_other, AddressOf(kVmsa).raw()), 0u);
+  EXPECT_FALSE(other.is_wanted);
+  EXPECT_EQ(ByPage(GHCB_EXIT_AP_CREATION, on_other | GHCB_AP_CREATE, AddressOf(kVmsa).raw()), 0u);
+  EXPECT_TRUE(other.is_wanted);
+  EXPECT_TRUE(hardware.nmis.empty());
+}
+
+TEST_F(HostTest, StartsNobodyWithAStateThatRuns) {
+  machine.rmp.SetRunning(kVmsa, true);
+  SetRax(SNP_FEATURE_SNP);
+  ByPage(GHCB_EXIT_AP_CREATION, uint64_t{1} << 16 | uint64_t{1} << 32 | GHCB_AP_CREATE,
+         AddressOf(kVmsa).raw());
+  ExpectMalformed(GHCB_MALFORMED_INVALID_INPUT);
+  EXPECT_TRUE(processors.At(1).is_held);
+}
+
+TEST_F(HostTest, LetsNobodyMakeWhatIsAboveIt) {
+  contexts[1].registered_ghcb = AddressOf(kGhcb).raw();
+  contexts[1].ghcb_msr = AddressOf(kGhcb).raw();
+  processors.At(0).current = 1;
+  vmsa().vmpl = 0;
+  SetRax(SNP_FEATURE_SNP);
+  Set(&ghcb_page::sw_exit_code, offsetof(ghcb_page, sw_exit_code), GHCB_EXIT_AP_CREATION);
+  Set(&ghcb_page::sw_exit_info_1, offsetof(ghcb_page, sw_exit_info_1),
+      GHCB_AP_CREATE | uint64_t{1} << 32);
+  Set(&ghcb_page::sw_exit_info_2, offsetof(ghcb_page, sw_exit_info_2), AddressOf(kVmsa).raw());
+  host.Call(contexts[1]);
+  ExpectMalformed(GHCB_MALFORMED_INVALID_INPUT);
+  EXPECT_EQ(processors.At(1).contexts[0].vmsa, nullptr);
+}
+
+TEST_F(HostTest, SaysWhichProcessorsThereAre) {
+  SetRax(AddressOf(kShared).raw());
+  SetRbx(1);
+  EXPECT_EQ(ByPage(GHCB_EXIT_APIC_IDS), 0u);
+  const auto* list = reinterpret_cast<const uint32_t*>(machine.memory.At(kShared));
+  EXPECT_EQ(list[0], 2u);
+  EXPECT_EQ(list[1], 0u);
+  EXPECT_EQ(list[2], 1u);
+}
+
+TEST_F(HostTest, HoldsAProcessorThatAsksForIt) {
+  EXPECT_EQ(GHCB_MSR_CODE(ByMsr(GHCB_MSR_AP_RESET_HOLD_REQUEST)),
+            uint64_t{GHCB_MSR_AP_RESET_HOLD_RESPONSE});
+  EXPECT_TRUE(outcome.holds);
+  EXPECT_FALSE(outcome.end.has_value());
+  EXPECT_EQ(ByPage(GHCB_EXIT_AP_RESET_HOLD), 0u);
+  EXPECT_NE(page().sw_exit_info_2, 0u);
+  EXPECT_TRUE(outcome.holds);
 }
 
 TEST_F(HostTest, RingsTheDoorbellInSharedMemoryAlone) {

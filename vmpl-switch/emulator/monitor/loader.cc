@@ -10,7 +10,6 @@ namespace {
 using igvm::Directive;
 using igvm::DirectiveKind;
 
-constexpr uint32_t kProcessors = 1;
 constexpr uint32_t kMemoryIsShared = 1;  // environment info, bit 0
 
 static_assert(sizeof(snp_cpuid_page) == kPageSize);
@@ -24,8 +23,8 @@ Result<void> Check(firmware::FirmwareStatus status) {
 
 class Loader {
  public:
-  Loader(const igvm::File& file, const GuestMemory& memory, Rmp& rmp)
-      : file_(file), memory_(memory), rmp_(rmp) {}
+  Loader(const igvm::File& file, const GuestMemory& memory, Rmp& rmp, uint32_t processors)
+      : file_(file), memory_(memory), rmp_(rmp), processors_(processors) {}
 
   Result<std::span<std::byte, kPageSize>> Launch(GuestPhys address) {
     const Page page = PageOf(address);
@@ -56,7 +55,7 @@ class Loader {
           }
           break;
         case DirectiveKind::kVpCount:
-          TRY(Put(area, directive.offset, kProcessors));
+          TRY(Put(area, directive.offset, processors_));
           break;
         case DirectiveKind::kEnvironmentInfo:
           TRY(Put(area, directive.offset, kMemoryIsShared));
@@ -98,6 +97,7 @@ class Loader {
   const igvm::File& file_;
   const GuestMemory& memory_;
   Rmp& rmp_;
+  uint32_t processors_;
 };
 
 }  // namespace
@@ -105,9 +105,10 @@ class Loader {
 Result<igvm::LaunchDigest::Value> LoadIgvm(
     const igvm::File& file, const GuestMemory& memory, Rmp& rmp, const firmware::GuestCpuid& cpuid,
     firmware::SecureProcessor& firmware,
-    std::span<const std::byte, firmware::SecureProcessor::kEntropySize> entropy, snp_vmsa& vmsa) {
+    std::span<const std::byte, firmware::SecureProcessor::kEntropySize> entropy,
+    uint32_t processors, snp_vmsa& vmsa) {
   TRY(Check(firmware.StartLaunch(file.policy(), entropy)));
-  Loader loader(file, memory, rmp);
+  Loader loader(file, memory, rmp, processors);
   for (const Directive& directive : file.directives()) {
     switch (directive.kind) {
       case DirectiveKind::kNormalPage:

@@ -14,7 +14,7 @@ namespace nsgx::emu {
 // in which the first processor starts, which goes to `vmsa`. Returns the launch digest, which
 // `firmware` has been told already. RAM that the file does not speak of stays shared.
 //
-// `entropy`: fresh random bytes, for the keys of messages.
+// `entropy`: fresh random bytes, for the keys of messages. `processors`: how many there are.
 //
 // Errors: kOutOfRange        the file wants memory that is no RAM.
 //         kUnsupported       the file is signed; the emulated firmware checks no signatures.
@@ -22,6 +22,7 @@ namespace nsgx::emu {
 Result<igvm::LaunchDigest::Value> LoadIgvm(
     const igvm::File& file, const GuestMemory& memory, Rmp& rmp, const firmware::GuestCpuid& cpuid,
     firmware::SecureProcessor& firmware,
-    std::span<const std::byte, firmware::SecureProcessor::kEntropySize> entropy, snp_vmsa& vmsa);
+    std::span<const std::byte, firmware::SecureProcessor::kEntropySize> entropy,
+    uint32_t processors, snp_vmsa& vmsa);
 
 }  // namespace nsgx::emu

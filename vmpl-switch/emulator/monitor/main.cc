@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The monitor from its first line of C++ to the end of the machine.
 #include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstdint>
 #include <new>
 
 #include "base/core/bytes.h"
@@ -19,6 +22,7 @@ extern "C" const std::byte monitor_end[];
 
 // start.S
 extern "C" [[noreturn]] void MonitorMain(const nsgx::emu::StartInfo* info);
+extern "C" [[noreturn]] void MonitorOther(unsigned self);
 extern "C" [[noreturn]] void MonitorException(uint32_t vector, uint64_t error_code, uint64_t rip);
 
 namespace nsgx {
@@ -44,9 +48,21 @@ constinit BareHardware g_hardware;
 constinit std::array<RmpEntry, kGuestEnd.raw() / kPageSize> g_rmp_entries = {};
 constinit std::array<VmplTables, kVmpls> g_tables = {};
 constinit InterceptMaps g_maps = {};
-constinit VmcbPages g_vmcbs = {};
-alignas(kPageSize) constinit std::byte g_host_save[kPageSize] = {};
+constinit std::array<VmcbPages, kMaxProcessors> g_vmcbs = {};
+alignas(kPageSize) constinit std::byte g_host_save[kMaxProcessors][kPageSize] = {};
 alignas(kPageSize) constinit snp_vmsa g_launch_vmsa = {};
+
+// What the first processor makes for the others, and how they say where they are.
+constinit std::array<Monitor*, kMaxProcessors> g_monitors = {};
+constinit std::atomic<unsigned> g_others_begun = 0;
+constinit std::atomic<bool> g_others_may_run = false;
+constinit std::atomic<unsigned> g_others_stopped = 0;
+
+void WaitFor(const std::atomic<unsigned>& count, unsigned wanted) {
+  while (count.load(std::memory_order_acquire) != wanted) {
+    g_hardware.Pause();
+  }
+}
 
 [[noreturn]] void Stop(ExitCode code) {
   g_hardware.WritePort(kDebugExitPort, 1, static_cast<uint32_t>(code));
@@ -118,6 +134,20 @@ void CheckMemory(const StartInfo& info) {
   }
 }
 
+// Returns how many processors there are; all of them run the monitor then.
+unsigned StartProcessors() {
+  const unsigned count = g_hardware.CountProcessors();
+  if (count == 0 || count > kMaxProcessors) {
+    Unfit("the monitor has room for 8 processors (QEMU's -smp)");
+  }
+  if (count > 1) {
+    g_hardware.StartOthers();
+    WaitFor(g_others_begun, count - 1);
+    g_hardware.RestoreTrampoline();
+  }
+  return count;
+}
+
 void MaskDevices() {
   constexpr uint16_t kFirstPicMask = 0x21;
   constexpr uint16_t kSecondPicMask = 0xa1;
@@ -179,15 +209,32 @@ void MonitorException(uint32_t vector, uint64_t error_code, uint64_t rip) {
   emu::Stop(emu::ExitCode::kMonitor);
 }
 
+void MonitorOther(unsigned self) {
+  using namespace nsgx::emu;
+  g_hardware.StartExceptions();
+  g_hardware.StartSvm(reinterpret_cast<uintptr_t>(g_host_save[self]));
+  g_others_begun.fetch_add(1, std::memory_order_release);
+  while (!g_others_may_run.load(std::memory_order_acquire)) {
+    g_hardware.Pause();
+  }
+  g_monitors[self]->RunWhenReleased();
+  g_monitors[self]->Scrub();
+  g_others_stopped.fetch_add(1, std::memory_order_release);
+  for (;;) {
+    asm volatile("cli; hlt");
+  }
+}
+
 void MonitorMain(const nsgx::emu::StartInfo* info) {
   using namespace nsgx;
   using namespace nsgx::emu;
   g_hardware.StartExceptions();
   CheckProcessor();
-  g_hardware.StartSvm(reinterpret_cast<uintptr_t>(g_host_save));
+  g_hardware.StartSvm(reinterpret_cast<uintptr_t>(g_host_save[0]));
   MaskDevices();
   CheckMemory(*info);
   const std::span<const std::byte> bytes = FindFile(*info);
+  const unsigned count = StartProcessors();
 
   const GuestMemory memory(0, kGuestEnd.raw());
   Rmp rmp(memory, g_rmp_entries);
@@ -204,6 +251,9 @@ void MonitorMain(const nsgx::emu::StartInfo* info) {
 
   static constinit firmware::SecureProcessor g_firmware;
   static constinit firmware::GuestCpuid g_cpuid(firmware::NativeCpuid, kEncryptionBitNumber);
+  if (count > 1) {
+    g_cpuid.ShowBroadcast();
+  }
   const Result<igvm::File> file = igvm::File::Open(bytes);
   if (!file.ok()) {
     LOG(kError, "the IGVM file of ", bytes.size(), " bytes: ", file.error());
@@ -215,7 +265,7 @@ void MonitorMain(const nsgx::emu::StartInfo* info) {
     Unfit("the processor gives no random numbers");
   }
   const auto digest =
-      LoadIgvm(file.value(), memory, rmp, g_cpuid, g_firmware, entropy, g_launch_vmsa);
+      LoadIgvm(file.value(), memory, rmp, g_cpuid, g_firmware, entropy, count, g_launch_vmsa);
   if (!digest.ok()) {
     LOG(kError, "loading: ", digest.error());
     Unfit("the IGVM file cannot be loaded");
@@ -234,24 +284,32 @@ void MonitorMain(const nsgx::emu::StartInfo* info) {
     tampering->AfterLaunch();
   }
 
-  Paranoia paranoia(kIsParanoid);
-  alignas(Monitor) static constinit std::byte g_monitor_space[sizeof(Monitor)] = {};
-  Monitor* monitor = new (&g_monitor_space)
-      Monitor(g_hardware, memory, rmp, tables, g_firmware, g_cpuid, paranoia, g_maps, g_vmcbs);
-  if (tampering != nullptr) {
-    monitor->SetTampering(*tampering);
+  Paranoia paranoia(kIsParanoid, count);
+  alignas(Processors) static constinit std::byte g_processors_space[sizeof(Processors)] = {};
+  auto* processors = new (&g_processors_space) Processors(count, g_hardware);
+  tables.SetRevoker(*processors);
+  alignas(Monitor) static constinit std::byte g_monitor_space[kMaxProcessors][sizeof(Monitor)] = {};
+  for (unsigned i = 0; i < count; ++i) {
+    g_monitors[i] =
+        new (&g_monitor_space[i]) Monitor(g_hardware, memory, rmp, tables, *processors, i,
+                                          g_firmware, g_cpuid, paranoia, g_maps, g_vmcbs[i]);
+    if (tampering != nullptr) {
+      g_monitors[i]->SetTampering(*tampering);
+    }
   }
-  const End end = monitor->Run(g_launch_vmsa);
+  g_others_may_run.store(true, std::memory_order_release);
+  const End end = g_monitors[0]->Run(g_launch_vmsa);
+  WaitFor(g_others_stopped, count - 1);
   LogEnd(end);
   if (tampering != nullptr) {
     tampering->AfterEnd();
   }
-  LogCounters(monitor->counters());
+  LogCounters(processors->counters());
   if (paranoia.is_on()) {
     LOG(kInfo, "count paranoia.checked ", paranoia.checked());
     LOG(kInfo, "count paranoia.forgotten ", paranoia.forgotten());
   }
-  monitor->Scrub();
+  g_monitors[0]->Scrub();
   // The keys of messages; nobody asks the firmware for anything any more.
   FillOnce(&g_firmware, std::byte{0}, sizeof(g_firmware));
   LOG(kInfo, "count scrubbed ", rmp.ScrubPrivate());

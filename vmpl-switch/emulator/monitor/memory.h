@@ -12,6 +12,7 @@
 namespace nsgx::emu {
 
 inline constexpr unsigned kVmpls = 4;
+inline constexpr unsigned kMaxProcessors = 8;
 
 // Position of the C-bit. QEMU's nested tables show bits up to 47, no higher.
 inline constexpr unsigned kEncryptionBitNumber = 47;

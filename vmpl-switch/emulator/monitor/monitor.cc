@@ -2,6 +2,7 @@
 #include "vmpl-switch/emulator/monitor/monitor.h"
 
 #include <string_view>
+#include <utility>
 
 #include "base/core/log.h"
 #include "base/core/mem_raw.h"
@@ -86,18 +87,23 @@ std::string_view PortName(uint16_t port) {
 }  // namespace
 
 Monitor::Monitor(Hardware& hardware, const GuestMemory& memory, Rmp& rmp, NestedTables& tables,
-                 firmware::SecureProcessor& firmware, const firmware::GuestCpuid& cpuid,
-                 Paranoia& paranoia, InterceptMaps& maps, VmcbPages& vmcbs)
+                 Processors& processors, unsigned self, firmware::SecureProcessor& firmware,
+                 const firmware::GuestCpuid& cpuid, Paranoia& paranoia, InterceptMaps& maps,
+                 VmcbPages& vmcbs)
     : hardware_(hardware),
       memory_(memory),
       rmp_(rmp),
       tables_(tables),
       paranoia_(paranoia),
       maps_(maps),
-      host_(hardware, memory, rmp, contexts_, firmware, cpuid, counters_) {
+      processors_(processors),
+      self_(self),
+      processor_(processors.At(self)),
+      contexts_(processor_.contexts),
+      counters_(processors.counters()),
+      host_(hardware, memory, rmp, processors, self, firmware, cpuid) {
   FillMaps(maps_);
   for (unsigned vmpl = 0; vmpl < kVmpls; ++vmpl) {
-    contexts_[vmpl].vmpl = vmpl;
     contexts_[vmpl].vmcb = &vmcbs.pages[vmpl];
     PrepareVmcb(contexts_[vmpl]);
   }
@@ -118,10 +124,14 @@ void Monitor::PrepareVmcb(VmplContext& context) {
   control.msr_map = reinterpret_cast<uintptr_t>(maps_.msr);
   control.asid = context.vmpl + 1;
   control.nested_paging = 1;
+  if (context.vmpl == 0 || processors_.count() > 1) {
+    // Not VMPL0's affair, and how other processors interrupt this one.
+    control.intercept3 |= kIntercept3Nmi;
+  }
   if (context.vmpl == 0) {
     // Devices are not its affair: neither their ports nor their interrupts.
     control.io_map = reinterpret_cast<uintptr_t>(maps_.all_ports);
-    control.intercept3 |= kIntercept3Intr | kIntercept3Nmi | kIntercept3Hlt;
+    control.intercept3 |= kIntercept3Intr | kIntercept3Hlt;
     control.virtual_interrupt = kVirtualMasking;
   } else {
     control.io_map = reinterpret_cast<uintptr_t>(maps_.guarded_ports);
@@ -139,9 +149,7 @@ void Monitor::Load(VmplContext& context) {
   context.vmcb->control.clean = 0;
 }
 
-void Monitor::SwitchTo(unsigned vmpl) {
-  ++counters_.switches;
-  VmplContext& from = current();
+void Monitor::Store(VmplContext& from) {
   hardware_.SaveFx(from.fx);
   for (unsigned i = 0; i < from.dr.size(); ++i) {
     from.dr[i] = hardware_.ReadDr(i);
@@ -154,13 +162,22 @@ void Monitor::SwitchTo(unsigned vmpl) {
   if (from.vmsa_page.has_value()) {
     rmp_.MarkWritten(*from.vmsa_page);
   }
-  current_ = vmpl;
+  host_.SetRunning(from, false);
+}
+
+void Monitor::SwitchTo(unsigned vmpl) {
+  ++counters_.switches;
+  VmplContext& from = current();
+  Store(from);
+  processor_.current = vmpl;
+  host_.SetRunning(current(), true);
   Load(current());
   if (tampering_ != nullptr) {
     tampering_->AfterSwitch(from, current());
   }
   if (vmpl != 0) {
     device_waits_ = false;
+    processor_.is_wanted = false;
   }
 }
 
@@ -169,12 +186,17 @@ Monitor::MaybeEnd Monitor::Enter() {
   VmcbControl& control = context.vmcb->control;
   VmcbSave& save = context.vmcb->save;
   const EventWindow window = {.interrupts_enabled = (save.rflags & kRflagsInterrupts) != 0 &&
-                                                    (control.interrupt_shadow & 1) == 0};
+                                                    (control.interrupt_shadow & 1) == 0,
+                              .in_nmi = context.in_nmi};
   const EntryPlan plan = PrepareEntry(control.exit_int_info, window, context.pending);
   if (plan.kind == EntryKind::kShutdown) {
     return End{.kind = End::Kind::kShutdown, .vmpl = context.vmpl, .details = {save.rip, save.cr2}};
   }
   control.event_inj = plan.event_inj;
+  if ((plan.event_inj & (kEventValid | kEventTypeMask)) == (kEventValid | kEventTypeNmi)) {
+    context.in_nmi = true;
+    control.intercept3 |= kIntercept3Iret;
+  }
   control.virtual_interrupt &= ~(kVirtualIrq | kVirtualPriorityHighest | kVirtualIgnoreTpr);
   control.intercept3 &= ~kIntercept3Vintr;
   if (plan.wants_window) {
@@ -190,19 +212,46 @@ Monitor::MaybeEnd Monitor::Enter() {
   context.entered_generation = generation;
   // Nobody to tell: what waits for VMPL1 has to wait.
   const bool takes_interrupts = context.vmpl == 0 && !device_waits_ && context.doorbell.has_value();
+  hardware_.FlushDevices();
+  // QEMU sets V_IRQ in a word that others set the NMI in, and not as an atomic operation.
+  processors_.LeaveForGuest(self_, plan.wants_window);
   hardware_.Enter(*context.vmcb, context.registers, takes_interrupts);
+  processors_.ReturnFromGuest(self_);
   ++counters_.exits;
-  if (hardware_.TakeNmi()) {
+  if (processors_.TakeGuestNmi(self_)) {
     contexts_[kOwnerOfDevices].pending.nmi = true;
   }
   return std::nullopt;
 }
 
 End Monitor::Run(snp_vmsa& vmsa) {
+  processors_.Lock(self_);
   contexts_[0].vmsa = &vmsa;
-  current_ = 0;
   Load(contexts_[0]);
-  for (;;) {
+  return RunToTheEnd();
+}
+
+End Monitor::RunWhenReleased() {
+  processors_.Lock(self_);
+  Hold();
+  return RunToTheEnd();
+}
+
+void Monitor::Hold() {
+  while (processor_.is_held && !processors_.end().has_value()) {
+    processors_.Sleep(self_);
+    if (processors_.TakeGuestNmi(self_)) {
+      contexts_[kOwnerOfDevices].pending.nmi = true;
+    }
+  }
+  if (!processor_.is_held) {
+    Load(current());
+  }
+}
+
+// The lock is held whenever no guest runs.
+End Monitor::RunToTheEnd() {
+  while (!processors_.end().has_value()) {
     if (tampering_ != nullptr) {
       const std::optional<unsigned> other = tampering_->BeforeEntry(current());
       if (other.has_value()) {
@@ -210,13 +259,16 @@ End Monitor::Run(snp_vmsa& vmsa) {
       }
     }
     MaybeEnd end = Enter();
-    if (!end.has_value()) {
+    if (!end.has_value() && !processors_.end().has_value()) {
       end = HandleExit();
     }
     if (end.has_value()) {
-      return *end;
+      processors_.EndMachine(*end);
     }
   }
+  const End end = *processors_.end();
+  processors_.Unlock();
+  return end;
 }
 
 void Monitor::Scrub() {
@@ -245,6 +297,12 @@ Monitor::MaybeEnd Monitor::HandleExit() {
       return std::nullopt;
     case ExitAction::kNmi:
     case ExitAction::kWindow:
+      return std::nullopt;
+    case ExitAction::kIret:
+      // The next one comes before this instruction, not behind it; a stack that is used up twice
+      // is all that a guest sees of that.
+      context.in_nmi = false;
+      control.intercept3 &= ~kIntercept3Iret;
       return std::nullopt;
     case ExitAction::kDecodeInvalid:
       return HandleInvalidOpcode(context);
@@ -314,10 +372,32 @@ Monitor::MaybeEnd Monitor::HandleInvalidOpcode(VmplContext& context) {
     case Instruction::kRmpquery:
       ++counters_.rmpquery;
       return HandleSnpInstruction(context, decoded);
+    case Instruction::kInvlpgb:
+    case Instruction::kTlbsync:
+      if (processors_.count() > 1) {
+        HandleBroadcast(context, decoded);
+        return std::nullopt;
+      }
+      [[fallthrough]];
     default:
       Raise(context, kVectorInvalidOpcode, std::nullopt);
       return std::nullopt;
   }
+}
+
+// Machines with one processor do not have these instructions. Whatever INVLPGB names, all of the
+// guest's translations go, and have gone when it is over: TLBSYNC has nothing to wait for.
+void Monitor::HandleBroadcast(VmplContext& context, const Decoded& decoded) {
+  if (context.vmcb->save.cpl != 0) {
+    Raise(context, kVectorGeneralProtection, 0);
+    return;
+  }
+  if (decoded.instruction == Instruction::kInvlpgb) {
+    ++counters_.broadcasts;
+    tables_.FlushAll();
+  }
+  context.vmcb->save.rip += decoded.size;
+  context.vmcb->control.interrupt_shadow = 0;
 }
 
 Monitor::MaybeEnd Monitor::HandleSnpInstruction(VmplContext& context, const Decoded& decoded) {
@@ -495,6 +575,15 @@ Monitor::MaybeEnd Monitor::HandleHypercall(VmplContext& context) {
   }
   if (outcome.run_vmpl.has_value()) {
     SwitchTo(*outcome.run_vmpl);
+  }
+  // Whoever was created in between is what it would wait for.
+  if (outcome.holds && !std::exchange(processor_.is_wanted, false)) {
+    if (processors_.AllOthersAreHeld(self_)) {
+      return End{.kind = End::Kind::kHalted, .vmpl = context.vmpl, .details = {save.rip, 0}};
+    }
+    Store(context);
+    processor_.is_held = true;
+    Hold();
   }
   return std::nullopt;
 }

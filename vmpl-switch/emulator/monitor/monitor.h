@@ -10,6 +10,7 @@
 #include "vmpl-switch/emulator/monitor/host.h"
 #include "vmpl-switch/emulator/monitor/nested_tables.h"
 #include "vmpl-switch/emulator/monitor/paranoia.h"
+#include "vmpl-switch/emulator/monitor/processors.h"
 #include "vmpl-switch/emulator/monitor/snp_instructions.h"
 #include "vmpl-switch/emulator/monitor/tampering.h"
 #include "vmpl-switch/emulator/monitor/vmpl_context.h"
@@ -26,44 +27,51 @@ struct VmcbPages {
   Vmcb pages[kVmpls];
 };
 
-// Plays processor, firmware and host for one virtual processor with several VMPLs.
+// Plays processor, firmware and host for one virtual processor with several VMPLs: number `self` of
+// `processors`.
 class Monitor {
  public:
   Monitor(Hardware& hardware, const GuestMemory& memory, Rmp& rmp, NestedTables& tables,
-          firmware::SecureProcessor& firmware, const firmware::GuestCpuid& cpuid,
-          Paranoia& paranoia, InterceptMaps& maps, VmcbPages& vmcbs);
+          Processors& processors, unsigned self, firmware::SecureProcessor& firmware,
+          const firmware::GuestCpuid& cpuid, Paranoia& paranoia, InterceptMaps& maps,
+          VmcbPages& vmcbs);
 
   // From now on `tampering` is asked, too. Requires: it stays for ever.
   void SetTampering(Tampering& tampering);
 
-  // Starts VMPL0 with the state in `vmsa`, a page that no guest can reach, and runs the machine to
-  // its end.
+  // Starts VMPL0 with the state in `vmsa`, a page that no guest can reach, and runs the processor
+  // to the end of the machine.
   End Run(snp_vmsa& vmsa);
+  // The same for a processor that is held until another one starts it.
+  End RunWhenReleased();
 
   // Overwrites what the monitor and the processor still hold of the guest's registers.
   //
-  // Requires: Run has returned.
+  // Requires: on this processor, after it has run.
   void Scrub();
-
-  const Counters& counters() const { return counters_; }
 
  private:
   using MaybeEnd = std::optional<End>;
 
-  VmplContext& current() { return contexts_[current_]; }
+  VmplContext& current() { return contexts_[processor_.current]; }
   GuestSpace Space(VmplContext& context) {
     return GuestSpace(memory_, rmp_, context.vmpl, context.vmcb->save);
   }
 
   void PrepareVmcb(VmplContext& context);
   void Load(VmplContext& context);
+  void Store(VmplContext& context);
   void SwitchTo(unsigned vmpl);
+  // Waits until another processor releases this one, or the machine ends.
+  void Hold();
+  End RunToTheEnd();
   // Leaves the run in `current`; an end when there is no way in.
   MaybeEnd Enter();
   MaybeEnd HandleExit();
 
   void HandleInterrupt(VmplContext& context);
   MaybeEnd HandleInvalidOpcode(VmplContext& context);
+  void HandleBroadcast(VmplContext& context, const Decoded& decoded);
   MaybeEnd HandleSnpInstruction(VmplContext& context, const Decoded& decoded);
   MaybeEnd HandleCr0(VmplContext& context);
   MaybeEnd HandleMsr(VmplContext& context);
@@ -84,10 +92,12 @@ class Monitor {
   Paranoia& paranoia_;
   Tampering* tampering_ = nullptr;
   InterceptMaps& maps_;
-  Contexts contexts_ = {};
-  Counters counters_ = {};
+  Processors& processors_;
+  unsigned self_;
+  VirtualProcessor& processor_;
+  Contexts& contexts_;
+  Counters& counters_;
   Host host_;
-  unsigned current_ = 0;
   // A device wants VMPL1, and VMPL0 has been told; it is not asked again until VMPL1 has run.
   bool device_waits_ = false;
 };

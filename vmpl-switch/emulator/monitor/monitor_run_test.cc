@@ -27,6 +27,7 @@ constexpr uint64_t kHandler = 0x41'0000;
 
 constexpr uint64_t kGp =
     kVectorGeneralProtection | kEventTypeException | kEventHasError | kEventValid;
+constexpr uint64_t kNmi = kVectorNmi | kEventTypeNmi | kEventValid;
 constexpr uint64_t kHv = SNP_VECTOR_HV | kEventTypeException | kEventValid;
 
 firmware::CpuidResult FakeCpuid(uint32_t, uint32_t) { return {}; }
@@ -37,7 +38,7 @@ class MonitorRunTest : public testing::Test {
   MonitorRunTest()
       : tables(machine.rmp),
         cpuid(FakeCpuid, kEncryptionBitNumber),
-        paranoia(false),
+        paranoia(false, 1),
         maps(std::make_unique<InterceptMaps>()),
         vmcbs(std::make_unique<VmcbPages>()),
         launch(std::make_unique<snp_vmsa>()) {
@@ -47,8 +48,8 @@ class MonitorRunTest : public testing::Test {
     }
     tables.RefreshAll();
     machine.rmp.SetObserver(&tables);
-    monitor = std::make_unique<Monitor>(hardware, machine.memory, machine.rmp, tables, firmware,
-                                        cpuid, paranoia, *maps, *vmcbs);
+    monitor = std::make_unique<Monitor>(hardware, machine.memory, machine.rmp, tables, processors,
+                                        0, firmware, cpuid, paranoia, *maps, *vmcbs);
     for (const auto& [linear, page] :
          {std::pair{kCode, kCodePage}, {kTables, kTablesPage}, {kStack, kStackPage}}) {
       machine.MakePrivate(page);
@@ -158,6 +159,7 @@ class MonitorRunTest : public testing::Test {
   std::unique_ptr<VmplTables> memory[kVmpls];
   NestedTables tables;
   FakeHardware hardware;
+  Processors processors{1, hardware};
   firmware::SecureProcessor firmware;
   firmware::GuestCpuid cpuid;
   Paranoia paranoia;
@@ -269,7 +271,7 @@ TEST_F(MonitorRunTest, ReflectsWhatTheGuestAsksItsHostFor) {
     Exit(vmcb, kExitVintr);
   });
   Finish();
-  EXPECT_EQ(monitor->counters().reflected_cpuid, 1u);
+  EXPECT_EQ(processors.counters().reflected_cpuid, 1u);
 }
 
 TEST_F(MonitorRunTest, HearsRing3AsAProcessorDoes) {
@@ -321,7 +323,7 @@ TEST_F(MonitorRunTest, HandsTheProcessorFromVmplToVmplByTheirVmsas) {
     Exit(vmcb, kExitVintr);
   });
   Finish();
-  EXPECT_EQ(monitor->counters().switches, 3u);
+  EXPECT_EQ(processors.counters().switches, 3u);
 }
 
 TEST_F(MonitorRunTest, DeniesVmpl1WhatIsVmpl0sAndGoesOn) {
@@ -336,7 +338,7 @@ TEST_F(MonitorRunTest, DeniesVmpl1WhatIsVmpl0sAndGoesOn) {
     Exit(vmcb, kExitVintr);
   });
   Finish();
-  EXPECT_EQ(monitor->counters().denied, 1u);
+  EXPECT_EQ(processors.counters().denied, 1u);
 }
 
 TEST_F(MonitorRunTest, DoesPortsForVmpl1AtOnceAndReflectsThoseOfVmpl0) {
@@ -371,6 +373,20 @@ TEST_F(MonitorRunTest, DoesPortsForVmpl1AtOnceAndReflectsThoseOfVmpl0) {
   EXPECT_EQ(hardware.outputs.size(), 1u);
 }
 
+TEST_F(MonitorRunTest, EndsWhenEveryProcessorIsHeld) {
+  RequestByMsr(GHCB_MSR_AP_RESET_HOLD_REQUEST);
+  EXPECT_EQ(monitor->Run(*launch).kind, End::Kind::kHalted);
+}
+
+TEST_F(MonitorRunTest, DoesNotSleepThroughItsCreation) {
+  processors.At(0).is_wanted = true;
+  RequestByMsr(GHCB_MSR_AP_RESET_HOLD_REQUEST);
+  // On with the answer of the hold, and the next one is one.
+  RequestByMsr(GHCB_MSR_AP_RESET_HOLD_REQUEST);
+  EXPECT_EQ(monitor->Run(*launch).kind, End::Kind::kHalted);
+  EXPECT_EQ(hardware.next, hardware.steps.size());
+}
+
 TEST_F(MonitorRunTest, EndsWhenVmpl0IsDenied) {
   Then([](Vmcb& vmcb, GeneralRegisters&, bool) {
     Exit(vmcb, SNP_EXIT_NPF, uint64_t{1} << 32 | 6, AddressOf(kCodePage).raw());
@@ -391,7 +407,7 @@ TEST_F(MonitorRunTest, BringsBackWhatTablesHaveForgotten) {
     Exit(vmcb, kExitVintr);
   });
   Finish();
-  EXPECT_EQ(monitor->counters().denied, 0u);
+  EXPECT_EQ(processors.counters().denied, 0u);
 }
 
 TEST_F(MonitorRunTest, FlushesTranslationsThatWereTakenAway) {
@@ -439,7 +455,7 @@ TEST_F(MonitorRunTest, TellsVmpl0OnceOfAnInterruptAndLeavesItAloneThen) {
     Exit(vmcb, kExitVintr);
   });
   Finish();
-  EXPECT_EQ(monitor->counters().doorbells, 1u);
+  EXPECT_EQ(processors.counters().doorbells, 1u);
 }
 
 TEST_F(MonitorRunTest, KeepsAnNmiForTheVmplThatHasTheDevices) {
@@ -460,8 +476,24 @@ TEST_F(MonitorRunTest, KeepsAnNmiForTheVmplThatHasTheDevices) {
     Exit(vmcb, kExitNmi);
   });
   Run(1);
+  Then([&](Vmcb& vmcb, GeneralRegisters&, bool) {
+    EXPECT_EQ(vmcb.control.event_inj, kNmi);
+    hardware.nmi = true;
+    Exit(vmcb, kExitNmi);
+  });
+  // Not before it is through with the first.
   Then([](Vmcb& vmcb, GeneralRegisters&, bool) {
-    EXPECT_EQ(vmcb.control.event_inj, kVectorNmi | kEventTypeNmi | kEventValid);
+    EXPECT_EQ(vmcb.control.event_inj, 0u);
+    EXPECT_NE(vmcb.control.intercept3 & kIntercept3Iret, 0u);
+    Exit(vmcb, kExitIret);
+  });
+  Then([](Vmcb& vmcb, GeneralRegisters&, bool) {
+    EXPECT_EQ(vmcb.control.event_inj, kNmi);
+    Exit(vmcb, kExitIret);
+  });
+  Then([](Vmcb& vmcb, GeneralRegisters&, bool) {
+    EXPECT_EQ(vmcb.control.event_inj, 0u);
+    EXPECT_EQ(vmcb.control.intercept3 & kIntercept3Iret, 0u);
     Exit(vmcb, kExitVintr);
   });
   Finish();

@@ -77,11 +77,13 @@ PageAccess NestedTables::Wanted(unsigned vmpl, View view, Page page) const {
 void NestedTables::Update(Set& set, View view, Page page, const PageAccess& access) {
   uint64_t& leaf = set.tables->views[static_cast<size_t>(view)].leaves[page];
   const PageAccess before = AccessOf(leaf);
+  if (before != access && before.can_read && revoker_ != nullptr) {
+    // Others may be using it, and the processor writes to it as well.
+    revoker_->StopOthers();
+  }
   if ((leaf & kLeafDirty) != 0) {
+    // The bit stays: the processor sets it again only if it forgets that it was set.
     rmp_.MarkWritten(page);
-    leaf &= ~kLeafDirty;
-    // The processor sets the bit again only if it forgets that it was set.
-    ++set.generation;
   }
   if (before == access) {
     return;
@@ -89,7 +91,7 @@ void NestedTables::Update(Set& set, View view, Page page, const PageAccess& acce
   const bool loses = (before.can_read && !access.can_read) ||
                      (before.can_write && !access.can_write) ||
                      (before.can_execute && !access.can_execute);
-  leaf = MakeLeaf(page, access);
+  __atomic_store_n(&leaf, MakeLeaf(page, access), __ATOMIC_RELEASE);
   if (loses) {
     ++set.generation;
   }
@@ -111,6 +113,15 @@ void NestedTables::RefreshAll() {
     if (rmp_.IsRam(page)) {
       PageChanged(page);
     }
+  }
+}
+
+void NestedTables::FlushAll() {
+  if (revoker_ != nullptr) {
+    revoker_->StopOthers();
+  }
+  for (Set& set : sets_) {
+    ++set.generation;
   }
 }
 

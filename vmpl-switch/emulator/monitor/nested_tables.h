@@ -39,6 +39,16 @@ struct alignas(kPageSize) VmplTables {
   uint64_t unpaged_root[kEntries];      // while it does not: every access is private
 };
 
+// Whoever can take every other processor off the tables. When it returns none of them runs a guest,
+// and each flushes before it does so again, if `generation` says so.
+class Revoker {
+ public:
+  virtual void StopOthers() = 0;
+
+ protected:
+  ~Revoker() = default;
+};
+
 // Nested page tables, one set a VMPL, that say what the RMP says and nothing else. Every change
 // goes through PageChanged, which also counts in `generation` what must not be used any more from
 // a processor's memory of translations.
@@ -46,12 +56,19 @@ class NestedTables final : public RmpObserver {
  public:
   explicit NestedTables(Rmp& rmp) : rmp_(rmp) {}
 
+  // From now on `revoker` is asked before an entry that processors may have remembered changes.
+  // Requires: it stays for ever.
+  void SetRevoker(Revoker& revoker) { revoker_ = &revoker; }
+
   // Builds the tables of `vmpl` in `tables`, which are zero and stay for ever. `sees_devices`: with
   // what is no RAM: devices.
   void Initialize(unsigned vmpl, VmplTables& tables, bool sees_devices);
   // Brings all tables into line with the RMP.
   void PageChanged(Page page) override;
   void RefreshAll();
+
+  // Processors have to forget all that they remember, on whichever tables they run.
+  void FlushAll();
 
   // The table to run `vmpl` on, and what its translations depend on.
   uint64_t Root(unsigned vmpl, bool is_paging) const;
@@ -85,6 +102,7 @@ class NestedTables final : public RmpObserver {
   void Update(Set& set, View view, Page page, const PageAccess& access);
 
   Rmp& rmp_;
+  Revoker* revoker_ = nullptr;
   std::array<Set, kVmpls> sets_;
 };
 

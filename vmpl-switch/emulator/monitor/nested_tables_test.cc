@@ -120,6 +120,30 @@ TEST_F(NestedTablesTest, CountsOnlyWhatIsLost) {
   EXPECT_GT(tables.generation(1), before);
 }
 
+TEST_F(NestedTablesTest, StopsOthersBeforeWhatTheyMayRememberChanges) {
+  struct Witness final : Revoker {
+    explicit Witness(const NestedTables& the_tables) : tables(the_tables) {}
+    void StopOthers() override {
+      ++stops;
+      could_read = NestedTables::AccessOf(tables.leaf(1, View::kPrivate, kPage)).can_read;
+    }
+    const NestedTables& tables;
+    int stops = 0;
+    bool could_read = false;
+  } witness(tables);
+  machine.MakePrivate(kPage);
+  tables.SetRevoker(witness);
+  machine.rmp.SetRights(kPage, 1, SNP_RIGHT_READ, false);
+  EXPECT_EQ(witness.stops, 0);
+  machine.rmp.SetRights(kPage, 1, SNP_RIGHT_READ, false);
+  EXPECT_EQ(witness.stops, 0);
+  machine.rmp.SetRights(kPage, 1, 0, false);
+  EXPECT_EQ(witness.stops, 1);
+  EXPECT_TRUE(witness.could_read);
+  machine.rmp.SetValidated(kPage, 1, false);
+  EXPECT_EQ(witness.stops, 2);
+}
+
 TEST_F(NestedTablesTest, ShowsImplicitPrivateAccessesThePageUntilItChanges) {
   machine.MakePrivate(kPage);
   tables.AllowImplicitPrivate(0, kPage);
@@ -164,7 +188,7 @@ TEST_F(NestedTablesTest, NoticesATableThatGivesTooMuch) {
 }
 
 TEST_F(NestedTablesTest, ParanoiaFindsADisagreement) {
-  Paranoia paranoia(true);
+  Paranoia paranoia(true, 1);
   for (int i = 0; i < 1000; ++i) {
     ASSERT_TRUE(paranoia.BeforeEntry(tables, machine.rmp, 0));
   }

@@ -36,6 +36,9 @@ bool Paranoia::BeforeEntry(NestedTables& tables, const Rmp& rmp, unsigned vmpl) 
     next_page_ = (next_page_ + 1) % rmp.pages();
     ++checked_;
   }
+  if (entries_ % entries_per_forgetting_ != 0) {
+    return true;
+  }
   const uint64_t wanted = entries_ <= kEagerEntries ? kForgottenWhileEager : kForgottenLater;
   for (uint64_t i = 0; i < wanted; ++i) {
     const Page start = NextRandom() % rmp.pages();

@@ -13,7 +13,9 @@ namespace nsgx::emu {
 // where they never come otherwise. In the ordinary build it does nothing.
 class Paranoia {
  public:
-  constexpr explicit Paranoia(bool is_on) : is_on_(is_on) {}
+  // `processors`: with several, tables forget less often, as each time all others are interrupted.
+  constexpr Paranoia(bool is_on, unsigned processors)
+      : is_on_(is_on), entries_per_forgetting_(processors == 1 ? 1 : 64) {}
 
   // Returns false when tables and RMP disagree.
   bool BeforeEntry(NestedTables& tables, const Rmp& rmp, unsigned vmpl);
@@ -26,6 +28,7 @@ class Paranoia {
   uint64_t NextRandom();
 
   bool is_on_;
+  uint64_t entries_per_forgetting_;
   Page next_page_ = 0;
   uint64_t entries_ = 0;
   uint64_t random_ = 0x9e3779b97f4a7c15;

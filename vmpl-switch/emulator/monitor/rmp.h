@@ -17,6 +17,7 @@ struct RmpEntry {
   bool is_validated : 1 = false;
   bool is_vmsa : 1 = false;
   bool is_large : 1 = false;     // part of a run of 2 MiB that was assigned as one
+  bool is_running : 1 = false;   // a VMSA that a processor runs with
   bool was_written : 1 = false;  // since it was last scrubbed; not part of the architecture
   uint8_t lower_rights[kVmpls - 1] = {};  // SNP_RIGHT_* of VMPL1 and below; VMPL0 always has all
 };
@@ -97,6 +98,8 @@ class Rmp {
   bool SetValidated(Page first, uint64_t count, bool validated);
   // Requires: assigned and validated; 0 < vmpl.
   void SetRights(Page page, unsigned vmpl, uint8_t rights, bool is_vmsa);
+  // A processor starts to run with the VMSA in `page`, or stops.
+  void SetRunning(Page page, bool is_running) { Mutable(page).is_running = is_running; }
 
   // ---- bookkeeping for scrubbing ----
   void MarkWritten(Page page);

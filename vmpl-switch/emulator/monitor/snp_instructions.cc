@@ -103,6 +103,9 @@ InstructionOutcome Rmpadjust(const SnpOperands& operands, Rmp& rmp, const Operan
   if (is_vmsa && operand.count != 1) {
     return Code(SNP_FAIL_INPUT);
   }
+  if (rmp.entry(operand.first).is_running) {
+    return Code(SNP_FAIL_IN_USE);
+  }
   for (Page page = operand.first; page < operand.first + operand.count; ++page) {
     rmp.SetRights(page, target, rights, is_vmsa);
   }

@@ -161,6 +161,10 @@ TEST_F(SnpInstructionsTest, MakesAndUnmakesVmsasAtVmpl0) {
   EXPECT_TRUE(machine.rmp.entry(kPage).is_vmsa);
   // It may not be taken out from under a processor.
   EXPECT_EQ(Pvalidate(kAddress, SNP_SIZE_4K, kRescind).code, SNP_FAIL_INPUT);
+  machine.rmp.SetRunning(kPage, true);
+  EXPECT_EQ(Rmpadjust(SNP_RMPADJUST(1, 0)).code, SNP_FAIL_IN_USE);
+  EXPECT_TRUE(machine.rmp.entry(kPage).is_vmsa);
+  machine.rmp.SetRunning(kPage, false);
   EXPECT_EQ(Rmpadjust(SNP_RMPADJUST(1, 0)).code, SNP_OK);
   EXPECT_FALSE(machine.rmp.entry(kPage).is_vmsa);
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# From QEMU's loader to C++.
+# From QEMU's loader to C++, and the other processors after it.
+#include "vmpl-switch/emulator/monitor/stacks.h"
 
 #define CR4_PAE_FXSR_XMM 0x620
 #define CR0_PG_WP_NE_MP_PE 0x80010023
@@ -22,7 +23,6 @@
 monitor_start:
 	cld
 	movl	%ebx, %edi
-	movl	$boot_stack_top, %esp
 	movl	$CR4_PAE_FXSR_XMM, %eax
 	movl	%eax, %cr4
 	movl	$boot_root, %eax
@@ -69,12 +69,68 @@ long_mode:
 	xorl	%eax, %eax
 	movl	%eax, %fs
 	movl	%eax, %gs
-	movl	$boot_stack_top, %esp
+	movl	$processor_stacks + STACK_SIZE, %esp
 	movl	%edi, %edi
 	xorl	%ebp, %ebp
 	call	MonitorMain
 	ud2
 	.size	monitor_start, . - monitor_start
+
+	.globl	trampoline
+	.globl	trampoline_end
+	.code16
+# FROM:    the first processor's SIPI, in a copy below 1 MiB.
+# STATE:   real mode at offset 0 of the copy's segment; no stack.
+# LIVE IN: nothing.
+trampoline:
+	cli
+	cld
+	movw	%cs, %ax
+	movw	%ax, %ds
+	lgdtl	trampoline_gdt_register - trampoline
+	movl	$CR4_PAE_FXSR_XMM, %eax
+	movl	%eax, %cr4
+	movl	$boot_root, %eax
+	movl	%eax, %cr3
+	movl	$MSR_EFER, %ecx
+	movl	$EFER_SVME_NXE_LME_SCE, %eax
+	xorl	%edx, %edx
+	wrmsr
+	# Straight from real mode to long mode.
+	movl	$CR0_PG_WP_NE_MP_PE, %eax
+	movl	%eax, %cr0
+	ljmpl	$8, $other_long_mode
+trampoline_gdt_register:
+	.word	23
+	.long	boot_gdt
+trampoline_end:
+
+	.code64
+# FROM:    above.
+# STATE:   64-bit mode; the first four GiB mapped at their own addresses.
+# LIVE IN: nothing.
+other_long_mode:
+	movl	$16, %eax
+	movl	%eax, %ds
+	movl	%eax, %es
+	movl	%eax, %ss
+	xorl	%eax, %eax
+	movl	%eax, %fs
+	movl	%eax, %gs
+	movl	$1, %eax
+	cpuid
+	shrl	$24, %ebx			# APIC id
+	cmpl	$STACKS, %ebx
+	jae	1f
+	movl	%ebx, %edi
+	incl	%ebx
+	shll	$STACK_SHIFT, %ebx
+	leal	processor_stacks(%ebx), %esp
+	xorl	%ebp, %ebp
+	call	MonitorOther
+	ud2
+1:	hlt
+	jmp	1b
 
 # The entry of one exception. FROM: the processor. STATE: IF = 0, the monitor's stack.
 # LIVE IN: the processor's frame.
@@ -101,11 +157,19 @@ exception_\number:
 	.endr
 
 	.balign 16
-# FROM:    the processor, when STGI lets in an NMI that has made a guest exit.
+# FROM:    the processor, when STGI lets in an NMI that has made a guest exit, or that wakes us.
 # STATE:   IF = 0, the monitor's stack.
 # LIVE IN: everything; the processor's frame.
 exception_2:
-	movl	$1, nmi_is_pending(%rip)
+	pushq	%rax
+	movq	%rsp, %rax
+	andq	$-STACK_SIZE, %rax
+	movl	$1, STACK_NMI(%rax)
+	leaq	sleep_instruction(%rip), %rax
+	cmpq	%rax, 8(%rsp)
+	jne	1f
+	incq	8(%rsp)				# no sleep any more
+1:	popq	%rax
 	iretq
 
 	.section .rodata, "a", @progbits
@@ -144,13 +208,8 @@ boot_directories:
 	.endr
 
 	.bss
-	.balign	4096
-	.globl	nmi_is_pending
-nmi_is_pending:
-	.skip	4
-	.balign	4096
-boot_stack:
-	.skip	262144
-boot_stack_top:
+	.balign	STACK_SIZE
+processor_stacks:
+	.skip	STACK_SIZE * STACKS
 
 	.section .note.GNU-stack, "", @progbits

@@ -32,12 +32,24 @@ struct VmplContext {
   std::optional<Page> doorbell;
 
   PendingEvents pending;
+  bool in_nmi = false;  // it has got an NMI from us and has not returned from it
   uint64_t entered_generation = 0;
 
   LiveState live() {
     return {
         .save = &vmcb->save, .registers = &registers, .fx = &fx, .dr = &dr, .tsc_aux = &tsc_aux};
   }
+};
+
+using Contexts = std::array<VmplContext, kVmpls>;
+
+// One virtual processor, as its host knows it.
+struct VirtualProcessor {
+  Contexts contexts;
+  unsigned current = 0;  // the VMPL that runs, or ran last
+  bool is_held = true;   // waits for AP creation; all of its state is in VMSAs
+  // A VMPL was created here before the processor asked for a hold: it would sleep through that.
+  bool is_wanted = false;
 };
 
 // How the machine ends.

@@ -5,7 +5,7 @@
 	.globl	RunGuest
 	.type	RunGuest, @function
 # FROM:    C++: void RunGuest(uint64_t vmcb, GeneralRegisters* registers, bool takes_interrupts).
-# STATE:   IF = 0, GIF = 1.
+# STATE:   IF = 0, GIF = 0.
 # LIVE IN: rdi, rsi, edx.
 RunGuest:
 	pushq	%rbx
@@ -17,9 +17,8 @@ RunGuest:
 	pushq	%rsi
 	movq	%rdi, %rax
 	movq	%rsi, %r15
-	# While the global flag is off nothing arrives here. What IF is when the guest starts says whether
-	# a device may end its run.
-	clgi
+	# As the global flag is off nothing arrives here. What IF is when the guest starts says whether a
+	# device may end its run.
 	testb	%dl, %dl
 	jz	1f
 	sti
@@ -41,7 +40,9 @@ RunGuest:
 	vmrun	%rax
 	vmsave	%rax
 	cli
+	# Lets in the NMI that has ended the run, if one has.
 	stgi
+	clgi
 	pushq	%r15
 	movq	8(%rsp), %r15
 	movq	%rcx, 0(%r15)
@@ -68,5 +69,20 @@ RunGuest:
 	popq	%rbx
 	ret
 	.size	RunGuest, . - RunGuest
+
+	.globl	SleepUntilNmi
+	.type	SleepUntilNmi, @function
+# FROM:    C++: void SleepUntilNmi().
+# STATE:   IF = 0, GIF = 0.
+# LIVE IN: nothing.
+SleepUntilNmi:
+	stgi
+	# One that comes before the processor sleeps skips the instruction (exception_2).
+	.globl	sleep_instruction
+sleep_instruction:
+	hlt
+	clgi
+	ret
+	.size	SleepUntilNmi, . - SleepUntilNmi
 
 	.section .note.GNU-stack, "", @progbits
