@@ -5,17 +5,42 @@
 
 namespace nsgx::snp {
 
-Result<void> TakeGuestPage(const Services& services, GuestPhys page) {
+namespace {
+
+Result<void> BeginToTake(const Services& services, GuestPhys page) {
+  if (!page.is_page_aligned()) {
+    return Error(Status::kInvalidArgument);
+  }
   TRY(services.pages.Begin(page, PageState::kGuest));
-  const Result<void> taken = TakeFromGuest(services.rmp, page);
+  Result<void> taken = TakeFromGuest(services.rmp, page);
   if (!taken.ok()) {
     services.pages.Abandon(page);
-    return Error(taken.error());
   }
-  services.rmp.FlushTranslations();
-  FillOnce(services.memory.At(page), std::byte{0}, kPageSize);
-  services.pages.Finish(page, PageState::kEnclavePool);
-  return {};
+  return taken;
+}
+
+}  // namespace
+
+Result<void> TakeGuestPages(const Services& services, std::span<const GuestPhys> pages,
+                            size_t* taken) {
+  Status status = Status::kOk;
+  size_t count = 0;
+  while (count < pages.size()) {
+    status = ToStatus(BeginToTake(services, pages[count]));
+    if (status != Status::kOk) {
+      break;
+    }
+    ++count;
+  }
+  *taken = count;
+  if (count != 0) {
+    services.rmp.FlushTranslations();
+  }
+  for (const GuestPhys page : pages.first(count)) {
+    FillOnce(services.memory.At(page), std::byte{0}, kPageSize);
+    services.pages.Finish(page, PageState::kEnclavePool);
+  }
+  return status == Status::kOk ? Result<void>() : Error(status);
 }
 
 Result<void> ReturnGuestPage(const Services& services, GuestPhys page) {

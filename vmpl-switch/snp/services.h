@@ -7,6 +7,7 @@
 #include <span>
 
 #include "base/core/result.h"
+#include "base/core/spinlock.h"
 #include "vmpl-switch/abi/gate.h"
 #include "vmpl-switch/snp/calls/attestation_protocol.h"
 #include "vmpl-switch/snp/calls/protocol.h"
@@ -58,14 +59,18 @@ struct Services {
   TscClock& clock;
   ProtocolTable& protocols;
   AttestationProtocol& attestation;  // Publish() whoever signs evidence
+  SpinLock& calls;                   // held while a call is served, but not while ring 3 runs
 };
 
-// Takes a guest page for an enclave: after this the guest has no right on it, and it is zero.
+// Takes pages of the guest for an enclave, from the first up to one that cannot be had: after this
+// the guest has no right on them, and they are zero. `taken`: how many. All processors are told at
+// once to forget them, which costs each an interruption.
 //
-// Errors: kInvalidArgument, kBusy, kPermissionDenied  it is not ordinary memory of the guest.
+// Errors: kInvalidArgument, kBusy, kPermissionDenied  one is not ordinary memory of the guest.
 //         kHostFault                                  the processor refuses.
-// Trust:  the address is the guest's.
-Result<void> TakeGuestPage(const Services& services, GuestPhys page);
+// Trust:  the addresses are the guest's.
+Result<void> TakeGuestPages(const Services& services, std::span<const GuestPhys> pages,
+                            size_t* taken);
 
 // Wipes a page of an enclave's pool and gives it back to the guest.
 // Requires: the page is in state kEnclavePool, and no processor has a translation for it.

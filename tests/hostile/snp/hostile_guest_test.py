@@ -78,8 +78,9 @@ _OUTCOMES = [
         "vcpu.delete_seh"
     ),
     ("0x80000003", "vcpu.in_seh vcpu.in_enclave vcpu.area_in_seh vmsa.rescind vmsa.again"),
-    ("0x1", "vcpu.refused_is_ours"),
-    ("0x0", "vcpu.good vmsa.read vmsa.write vcpu.delete"),
+    # What is in it is the guest's own.
+    ("0x1", "vcpu.refused_is_ours vmsa.read"),
+    ("0x0", "vcpu.good vmsa.write vcpu.delete"),
     ("0x2", "vmsa.rmpadjust"),
     ("0x80001005", "vmsa.donate"),
     # Switches that are no calls; nobody is served.

@@ -2,13 +2,11 @@
 #include "vmpl-switch/snp/calls/core_protocol.h"
 
 #include "base/core/mem_raw.h"
+#include "base/core/scope_exit.h"
 #include "vmpl-switch/abi/snp.h"
 
 namespace nsgx::snp {
 namespace {
-
-// RMPADJUST's own answer for a VMSA that is being run.
-constexpr uint32_t kFailInUse = 3;
 
 constexpr uint64_t PagesIn(SnpPageSize size) {
   return size == SnpPageSize::k2M ? kLargePageSize / kPageSize : 1;
@@ -82,12 +80,18 @@ uint32_t CoreProtocol::RemapCallingArea(CallContext& context) {
       parts_.pages.Finish(area, PageState::kGuest);
       return SVSM_INVALID_REQUEST;
     }
-    parts_.pages.Begin(context.calling_area, PageState::kCallingArea).value();
-    parts_.pages.Finish(context.calling_area, PageState::kGuest);
+    ReleaseCallingArea(context.calling_area);
   }
   // No call is pending in it.
   FillOnce(parts_.memory.At(area), std::byte{0}, sizeof(uint64_t));
   return SVSM_SUCCESS;
+}
+
+void CoreProtocol::ReleaseCallingArea(GuestPhys area) {
+  if (!parts_.cpus.FindByArea(area).ok()) {
+    parts_.pages.Begin(area, PageState::kCallingArea).value();
+    parts_.pages.Finish(area, PageState::kGuest);
+  }
 }
 
 uint32_t CoreProtocol::PvalidateList(CallContext& context) {
@@ -250,15 +254,23 @@ uint32_t CoreProtocol::CreateVcpu(const CallContext& context) {
   if (!vmsa_begun.ok()) {
     return RefusalOf(vmsa_begun.error());
   }
-  const Result<void> area_begun = parts_.pages.Begin(area, PageState::kGuest);
-  if (!area_begun.ok()) {
-    parts_.pages.Abandon(vmsa);
-    return RefusalOf(area_begun.error());
+  // Linux deletes the state of a processor that it has switched off only after it has made the next
+  // one, and both have the same area.
+  const Result<GuestCpu> other = parts_.cpus.FindByArea(area);
+  const bool has_area = other.ok() && other.value().apic_id == apic_id;
+  if (!has_area) {
+    const Result<void> area_begun = parts_.pages.Begin(area, PageState::kGuest);
+    if (!area_begun.ok()) {
+      parts_.pages.Abandon(vmsa);
+      return RefusalOf(area_begun.error());
+    }
   }
   const auto refuse = [&](uint32_t result) {
     parts_.rmp.Adjust(vmsa, SnpPageSize::k4K, kGuestVmpl, SNP_RIGHTS_ALL, false);
     parts_.pages.Abandon(vmsa);
-    parts_.pages.Abandon(area);
+    if (!has_area) {
+      parts_.pages.Abandon(area);
+    }
     return result;
   };
   // First out of the guest's reach, then looked at: what is checked can't change any more.
@@ -271,7 +283,8 @@ uint32_t CoreProtocol::CreateVcpu(const CallContext& context) {
   if (!IsGuestVmsa(*state)) {
     return refuse(SVSM_INVALID_PARAMETER);
   }
-  code = parts_.rmp.Adjust(vmsa, SnpPageSize::k4K, kGuestVmpl, 0, true);
+  // It is the guest's own state, and Linux reads in it what it has written there.
+  code = parts_.rmp.Adjust(vmsa, SnpPageSize::k4K, kGuestVmpl, SNP_RIGHT_READ, true);
   if (code != SNP_OK) {
     return refuse(SVSM_PROTOCOL_RESULT + code);
   }
@@ -283,7 +296,9 @@ uint32_t CoreProtocol::CreateVcpu(const CallContext& context) {
   }
   FillOnce(parts_.memory.At(area), std::byte{0}, sizeof(uint64_t));
   parts_.pages.Finish(vmsa, PageState::kVmsa);
-  parts_.pages.Finish(area, PageState::kCallingArea);
+  if (!has_area) {
+    parts_.pages.Finish(area, PageState::kCallingArea);
+  }
   return SVSM_SUCCESS;
 }
 
@@ -296,9 +311,11 @@ uint32_t CoreProtocol::DeleteVcpu(const CallContext& context) {
   if (!cpu.ok() || cpu.value().is_own) {
     return SVSM_INVALID_PARAMETER;
   }
-  if (vmsa == context.vmsa) {
-    return SVSM_PROTOCOL_RESULT + kFailInUse;
+  // Its own, or another whose call is being served.
+  if (vmsa == context.vmsa || !parts_.cpus.Claim(vmsa).ok()) {
+    return SVSM_PROTOCOL_RESULT + SNP_FAIL_IN_USE;
   }
+  ScopeExit unclaim([&] { parts_.cpus.Unclaim(vmsa); });
   const Result<void> begun = parts_.pages.Begin(vmsa, PageState::kVmsa);
   if (!begun.ok()) {
     return RefusalOf(begun.error());
@@ -317,8 +334,7 @@ uint32_t CoreProtocol::DeleteVcpu(const CallContext& context) {
   }
   const GuestCpu removed = parts_.cpus.Remove(vmsa).value();
   parts_.pages.Finish(vmsa, PageState::kGuest);
-  parts_.pages.Begin(removed.calling_area, PageState::kCallingArea).value();
-  parts_.pages.Finish(removed.calling_area, PageState::kGuest);
+  ReleaseCallingArea(removed.calling_area);
   return SVSM_SUCCESS;
 }
 

@@ -44,6 +44,8 @@ class CoreProtocol final : public Protocol {
                     bool ignores_unchanged);
   void FinishRun(GuestPhys page, SnpPageSize size, PageState to);
   void AbandonRun(GuestPhys page, uint64_t count);
+  // The guest has it back, unless another of its processors makes calls by it.
+  void ReleaseCallingArea(GuestPhys area);
   uint32_t CreateVcpu(const CallContext& context);
   uint32_t DeleteVcpu(const CallContext& context);
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <random>
 
 #include "vmpl-switch/abi/snp.h"
@@ -103,7 +104,7 @@ class RandomGuest {
           ASSERT_FALSE(entry.is_validated);
           break;
         case PageState::kVmsa:
-          ASSERT_TRUE(entry.is_vmsa && entry.is_validated && entry.rights == 0);
+          ASSERT_TRUE(entry.is_vmsa && entry.is_validated && entry.rights == SNP_RIGHT_READ);
           break;
         case PageState::kOwn:
         case PageState::kEnclavePool:
@@ -118,18 +119,21 @@ class RandomGuest {
       const std::byte* bytes = machine_.memory.At(page);
       ASSERT_TRUE(std::all_of(bytes, bytes + kPageSize, [](std::byte b) { return b == kCanary; }));
     }
-    // Each of the guest's processors has its VMSA and its area, and no two share either.
+    // Each VMSA has its area, which it shares with none of another processor.
     uint64_t cpus = 0;
+    std::map<uint64_t, uint32_t> areas;
     for (const uint32_t apic_id : {kApicId, kOtherApicId}) {
       for (size_t i = 0; cpus_.At(apic_id, i).ok(); ++i) {
         const GuestCpu cpu = cpus_.At(apic_id, i).value();
         ASSERT_EQ(machine_.pages.StateOf(cpu.calling_area), PageState::kCallingArea);
         ASSERT_EQ(machine_.pages.StateOf(cpu.vmsa),
                   cpu.is_own ? PageState::kOwn : PageState::kVmsa);
+        const auto area = areas.emplace(cpu.calling_area.raw(), apic_id).first;
+        ASSERT_EQ(area->second, apic_id);
         ++cpus;
       }
     }
-    ASSERT_EQ(machine_.pages.Count(PageState::kCallingArea), cpus);
+    ASSERT_EQ(machine_.pages.Count(PageState::kCallingArea), areas.size());
     ASSERT_EQ(machine_.pages.Count(PageState::kVmsa), cpus - 1);
   }
 

@@ -301,7 +301,7 @@ TEST_F(CoreProtocolTest, MakesAndDeletesAProcessor) {
   EXPECT_EQ(machine_.pages.StateOf(kVmsa), PageState::kVmsa);
   EXPECT_EQ(machine_.pages.StateOf(kNewArea), PageState::kCallingArea);
   EXPECT_TRUE(machine_.rmp.entry(kVmsa).is_vmsa);
-  EXPECT_EQ(machine_.rmp.entry(kVmsa).rights, 0u);
+  EXPECT_EQ(machine_.rmp.entry(kVmsa).rights, unsigned{SNP_RIGHT_READ});
   EXPECT_EQ(cpus_.At(kOtherApicId, 0).value().vmsa, kVmsa);
   // Not twice, and nothing else can be done with either page.
   EXPECT_EQ(Call(SVSM_CORE_CREATE_VCPU, kVmsa.raw(), kPage.raw(), kOtherApicId),
@@ -316,6 +316,23 @@ TEST_F(CoreProtocolTest, MakesAndDeletesAProcessor) {
   EXPECT_EQ(machine_.pages.StateOf(kVmsa), PageState::kGuest);
   EXPECT_EQ(machine_.pages.StateOf(kNewArea), PageState::kGuest);
   EXPECT_EQ(Call(SVSM_CORE_DELETE_VCPU, kVmsa.raw()), SVSM_INVALID_PARAMETER);
+}
+
+TEST_F(CoreProtocolTest, AProcessorsNextStateMayHaveItsArea) {
+  constexpr GuestPhys kNext{0x305000};
+  WriteVmsa(kVmsa);
+  WriteVmsa(kNext);
+  ASSERT_EQ(Call(SVSM_CORE_CREATE_VCPU, kVmsa.raw(), kNewArea.raw(), kOtherApicId), SVSM_SUCCESS);
+  // But no other processor's.
+  EXPECT_EQ(Call(SVSM_CORE_CREATE_VCPU, kNext.raw(), kNewArea.raw(), kApicId),
+            SVSM_INVALID_ADDRESS);
+  EXPECT_EQ(machine_.pages.StateOf(kNext), PageState::kGuest);
+  EXPECT_EQ(machine_.pages.StateOf(kNewArea), PageState::kCallingArea);
+  EXPECT_EQ(Call(SVSM_CORE_CREATE_VCPU, kNext.raw(), kNewArea.raw(), kOtherApicId), SVSM_SUCCESS);
+  EXPECT_EQ(Call(SVSM_CORE_DELETE_VCPU, kVmsa.raw()), SVSM_SUCCESS);
+  EXPECT_EQ(machine_.pages.StateOf(kNewArea), PageState::kCallingArea);
+  EXPECT_EQ(Call(SVSM_CORE_DELETE_VCPU, kNext.raw()), SVSM_SUCCESS);
+  EXPECT_EQ(machine_.pages.StateOf(kNewArea), PageState::kGuest);
 }
 
 TEST_F(CoreProtocolTest, HostileProcessors) {
@@ -407,6 +424,12 @@ TEST_F(CoreProtocolTest, HostileDeletions) {
   EXPECT_EQ(Call(SVSM_CORE_DELETE_VCPU, kVmsa.raw()), SVSM_PROTOCOL_RESULT + 3);
   EXPECT_NE(machine_.At<snp_vmsa>(kVmsa)->efer & SNP_EFER_SVME, 0u);
   EXPECT_EQ(machine_.pages.StateOf(kVmsa), PageState::kVmsa);
+  // Its call is being served, on another processor.
+  EXPECT_EQ(cpus_.ClaimAt(kOtherApicId, 0).value().vmsa, kVmsa);
+  EXPECT_EQ(cpus_.Claim(kVmsa).error(), Status::kBusy);
+  EXPECT_EQ(Call(SVSM_CORE_DELETE_VCPU, kVmsa.raw()), SVSM_PROTOCOL_RESULT + SNP_FAIL_IN_USE);
+  EXPECT_NE(machine_.At<snp_vmsa>(kVmsa)->efer & SNP_EFER_SVME, 0u);
+  cpus_.Unclaim(kVmsa);
   // A processor cannot delete itself.
   context_.registers.rcx = kVmsa.raw();
   context_.vmsa = kVmsa;

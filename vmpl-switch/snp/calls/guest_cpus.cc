@@ -2,6 +2,7 @@
 #include "vmpl-switch/snp/calls/guest_cpus.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace nsgx::snp {
 
@@ -21,6 +22,33 @@ Result<void> GuestCpus::Add(const GuestCpu& cpu) {
   return cpus_.PushBack(cpu);
 }
 
+Result<GuestCpu> GuestCpus::Claim(GuestPhys vmsa) {
+  SpinLockGuard guard(lock_);
+  for (GuestCpu& cpu : cpus_) {
+    if (cpu.vmsa == vmsa) {
+      if (std::exchange(cpu.is_claimed, true)) {
+        return Error(Status::kBusy);
+      }
+      return cpu;
+    }
+  }
+  return Error(Status::kNotFound);
+}
+
+Result<GuestCpu> GuestCpus::ClaimAt(uint32_t apic_id, size_t index) {
+  // One that was removed in between is not found any more: its caller looks again later.
+  return Claim(TRY(At(apic_id, index)).vmsa);
+}
+
+void GuestCpus::Unclaim(GuestPhys vmsa) {
+  SpinLockGuard guard(lock_);
+  for (GuestCpu& cpu : cpus_) {
+    if (cpu.vmsa == vmsa) {
+      cpu.is_claimed = false;
+    }
+  }
+}
+
 Result<GuestCpu> GuestCpus::Remove(GuestPhys vmsa) {
   SpinLockGuard guard(lock_);
   for (size_t i = 0; i < cpus_.size(); ++i) {
@@ -37,6 +65,16 @@ Result<GuestCpu> GuestCpus::Find(GuestPhys vmsa) const {
   SpinLockGuard guard(lock_);
   for (const GuestCpu& cpu : cpus_) {
     if (cpu.vmsa == vmsa) {
+      return cpu;
+    }
+  }
+  return Error(Status::kNotFound);
+}
+
+Result<GuestCpu> GuestCpus::FindByArea(GuestPhys calling_area) const {
+  SpinLockGuard guard(lock_);
+  for (const GuestCpu& cpu : cpus_) {
+    if (cpu.calling_area == calling_area) {
       return cpu;
     }
   }

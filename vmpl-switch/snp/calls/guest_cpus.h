@@ -18,6 +18,7 @@ struct GuestCpu {
   GuestPhys calling_area;
   uint32_t apic_id = 0;
   bool is_own = false;  // the VMSA is in the SEH's memory: the first one
+  bool is_claimed = false;
 };
 
 // All processors of the guest that may run, by the physical processor (APIC id) that they belong
@@ -35,9 +36,20 @@ class GuestCpus {
 
   // Errors: kNoMemory  too many.
   Result<void> Add(const GuestCpu& cpu) EXCLUDES(lock_);
-  // Errors: kNotFound.
+  // From here to Unclaim or Remove the caller alone may touch the VMSA: who serves its call, which
+  // goes on while ring 3 runs, or who takes it away.
+  //
+  // Errors: kNotFound; kBusy  somebody else has it.
+  Result<GuestCpu> Claim(GuestPhys vmsa) EXCLUDES(lock_);
+  // The same with the `index`th of the guest's processors on `apic_id`.
+  Result<GuestCpu> ClaimAt(uint32_t apic_id, size_t index) EXCLUDES(lock_);
+  void Unclaim(GuestPhys vmsa) EXCLUDES(lock_);
+
+  // Errors: kNotFound. Requires: the caller has claimed it.
   Result<GuestCpu> Remove(GuestPhys vmsa) EXCLUDES(lock_);
   Result<GuestCpu> Find(GuestPhys vmsa) const EXCLUDES(lock_);
+  // Any that makes its calls by this page. Errors: kNotFound.
+  Result<GuestCpu> FindByArea(GuestPhys calling_area) const EXCLUDES(lock_);
   Result<void> SetCallingArea(GuestPhys vmsa, GuestPhys calling_area) EXCLUDES(lock_);
 
   // Returns the `index`th of the guest's processors on `apic_id`. Errors: kNotFound.

@@ -25,6 +25,7 @@
 namespace nsgx::snp {
 
 class Ghcb;
+class HostGate;
 
 struct PerCpu {
   PerCpu* self = nullptr;
@@ -43,6 +44,7 @@ struct PerCpu {
   // What ResumeFromTrap is about to load.
   const void* resuming = nullptr;
 
+  HostGate* gate = nullptr;
   Ghcb* ghcb = nullptr;
   volatile ghcb_doorbell* doorbell = nullptr;  // shared with the host
 

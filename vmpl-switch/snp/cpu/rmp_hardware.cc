@@ -20,8 +20,8 @@ void RmpHardware::FlushTranslations() {
   if (has_broadcast_) {
     InvalidateBroadcast();
   }
-  // Without it there is one processor, and the host flushes when it changes VMPLs on that: it runs
-  // another VMSA under another ASID's tag, or the same tag after a flush.
+  // Without it the SEH runs on one processor, and the host flushes when it changes VMPLs on that:
+  // it runs another VMSA under another ASID's tag, or the same tag after a flush.
 }
 
 }  // namespace nsgx::snp

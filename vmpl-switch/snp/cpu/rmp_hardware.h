@@ -18,6 +18,7 @@ class RmpHardware final : public Rmp {
   uint32_t Adjust(GuestPhys page, SnpPageSize size, uint8_t vmpl, uint32_t rights,
                   bool is_vmsa) override;
   void FlushTranslations() override;
+  bool has_broadcast() const { return has_broadcast_; }
 
  private:
   const DirectMap& memory_;

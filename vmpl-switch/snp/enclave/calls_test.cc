@@ -131,8 +131,11 @@ TEST_F(CallsTest, DonatingPagesOfTwelveWrongKinds) {
 TEST_F(CallsTest, NoPageIsTakenTwice) {
   ASSERT_EQ(Create(), SVSM_SUCCESS);
   PutList({kDonation.raw(), kDonation.raw()});
-  EXPECT_EQ(Call(NSGX_SEH_DONATE, number, kList.raw()), Refused(NSGX_PERMISSION_DENIED));
+  EXPECT_EQ(Call(NSGX_SEH_DONATE, number, kList.raw()), Refused(NSGX_BUSY));
   EXPECT_EQ(registers.rcx, 1u);
+  PutList({kDonation.raw()});
+  EXPECT_EQ(Call(NSGX_SEH_DONATE, number, kList.raw()), Refused(NSGX_PERMISSION_DENIED));
+  EXPECT_EQ(registers.rcx, 0u);
   // The list itself.
   PutList({kList.raw()});
   EXPECT_EQ(Call(NSGX_SEH_DONATE, number, kList.raw()), SVSM_SUCCESS);
@@ -253,12 +256,14 @@ TEST_F(CallsTest, WithoutPagesNothingHappensAndWithPagesItGoesOn) {
 TEST_F(CallsTest, LongCallsStopWhenSomethingWaitsForTheGuest) {
   ASSERT_EQ(Create(), SVSM_SUCCESS);
   hardware.has_event = true;
-  PutList(PageRun(kDonation, 3));
+  PutList(PageRun(kDonation, 40));
   EXPECT_EQ(Call(NSGX_SEH_DONATE, number, kList.raw()), SVSM_INCOMPLETE);
-  EXPECT_EQ(registers.rcx, 1u);
+  EXPECT_EQ(registers.rcx, 32u);
   EXPECT_EQ(Call(NSGX_SEH_RECLAIM, number, kList.raw()), SVSM_SUCCESS);
   EXPECT_EQ(registers.rcx, 1u);
   hardware.has_event = false;
+  EXPECT_EQ(Call(NSGX_SEH_RECLAIM, number, kList.raw()), SVSM_SUCCESS);
+  EXPECT_EQ(registers.rcx, 31u);
   ASSERT_EQ(Donate(120), SVSM_SUCCESS);
   hardware.has_event = true;
   PutList(PageRun(kWindow, 4));

@@ -65,13 +65,16 @@ Result<void> EnclaveContext::EnsureCreated() {
   return {};
 }
 
-Result<void> EnclaveContext::Donate(GuestPhys page) {
+Result<void> EnclaveContext::Donate(std::span<const GuestPhys> pages, size_t* taken) {
+  *taken = 0;
   if (phase_ != kWished && phase_ != kCreated) {
     return Error(Status::kBadState);
   }
-  TRY(TakeGuestPage(services_, page));
-  pool_.Donate(page);
-  return {};
+  Result<void> result = TakeGuestPages(services_, pages, taken);
+  for (const GuestPhys page : pages.first(*taken)) {
+    pool_.Donate(page);
+  }
+  return result;
 }
 
 Result<GuestPhys> EnclaveContext::GiveBack() {

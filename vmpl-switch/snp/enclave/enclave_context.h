@@ -60,8 +60,8 @@ class EnclaveContext {
   // Whether there is no enclave here, not even a dead one.
   bool is_unused() const { return __atomic_load_n(&phase_, __ATOMIC_ACQUIRE) == kUnused; }
 
-  // Takes a page of the guest. Errors: as TakeGuestPage; kBadState  destroyed.
-  Result<void> Donate(GuestPhys page) REQUIRES(control_);
+  // Takes pages of the guest, `taken` of them. Errors: as TakeGuestPages; kBadState  destroyed.
+  Result<void> Donate(std::span<const GuestPhys> pages, size_t* taken) REQUIRES(control_);
   // Gives a page back to the guest that the enclave does not use, and returns it.
   // Errors: kNotFound  it uses all it has; kHostFault  the processor does not take it back.
   Result<GuestPhys> GiveBack() REQUIRES(control_);

@@ -70,7 +70,8 @@ class EnclaveMachine {
                  .random = random,
                  .clock = clock,
                  .protocols = protocols,
-                 .attestation = attestation} {
+                 .attestation = attestation,
+                 .calls = calls} {
     client.Initialize(kKey, 0);
     machine.GiveToGuest(kGuest, kGuestPages);
     SetState(kArea, PageState::kCallingArea);
@@ -250,6 +251,7 @@ class EnclaveMachine {
   FakeFirmware firmware;
   MessageClient client;
   CountingRandom random;
+  SpinLock calls;
   FakeClock clock;
   ProtocolTable protocols;
   AttestationProtocol attestation;

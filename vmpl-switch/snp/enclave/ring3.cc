@@ -46,19 +46,28 @@ Result<void> Ring3::Start() {
   if ((ReadCr4() & kFsGsBase) == 0) {
     return Error(Status::kUnsupported);
   }
-  WriteCr4(ReadCr4() & ~kPerformanceCounters);
   extended_ = ExtendedState::Of(services_.cpuid);
+  ResetExtended(std::span(initial_).first(extended_.size), kInitialFcw, kInitialMxcsr);
+  StartProcessor();
+  SetRingThreeTrapHandler(&LeaveForTrap);
+  return {};
+}
+
+void Ring3::StartOther() {
+  has_others_ = true;
+  StartProcessor();
+}
+
+void Ring3::StartProcessor() const {
+  WriteCr4(ReadCr4() & ~kPerformanceCounters);
   if (extended_.components != 0) {
     asm volatile("xsetbv"
                  :
                  : "c"(0), "a"(static_cast<uint32_t>(extended_.components)),
                    "d"(static_cast<uint32_t>(extended_.components >> 32)));
   }
-  ResetExtended(std::span(initial_).first(extended_.size), kInitialFcw, kInitialMxcsr);
   Scrub();
   EnableSyscall(&EnterFromSyscall);
-  SetRingThreeTrapHandler(&LeaveForTrap);
-  return {};
 }
 
 void Ring3::Activate(const AddressSpace* space) {
@@ -69,8 +78,12 @@ void Ring3::Activate(const AddressSpace* space) {
   }
 }
 
-// The SEH runs on one processor. Where it runs on several, each has to be told.
 void Ring3::FlushPages(EnclaveVirt start, uint64_t count) {
+  if (has_others_) {
+    // They may be in this enclave. The SEH runs on others only where one processor can tell all.
+    services_.rmp.FlushTranslations();
+    return;
+  }
   if (count > kMostSinglePages) {
     WriteCr3(ReadCr3());
     return;
@@ -120,11 +133,14 @@ void Ring3::Scrub() const {
   Load(initial_);
 }
 
-Ring3Event Ring3::Run(Ring3State& state) {
+// What the caller knows of the guest and of the enclave may be different afterwards: others serve
+// calls meanwhile.
+Ring3Event Ring3::Run(Ring3State& state) NO_THREAD_SAFETY_ANALYSIS {
   Turn turn{.state = state};
   PerCpu& cpu = ThisCpu();
   cpu.context = &turn;
   cpu.ghcb->Disarm();
+  services_.calls.Unlock();
   Load(state.extended);
   WriteFsBase(state.fs_base);
   WriteUserGsBase(state.gs_base);
@@ -133,6 +149,7 @@ Ring3Event Ring3::Run(Ring3State& state) {
   state.fs_base = ReadFsBase();
   Scrub();
   cpu.context = nullptr;
+  services_.calls.Lock();
   return turn.event;
 }
 

@@ -13,10 +13,12 @@ class Ring3 final : public EnclaveHardware {
   // Requires: the services live longer.
   constexpr explicit Ring3(const Services& services) : services_(services) {}
 
-  // Sets this processor up for ring 3.
+  // Sets the first processor up for ring 3.
   //
   // Errors: kUnsupported  it lacks FSGSBASE, which enclaves need.
   Result<void> Start();
+  // Sets another one up. Requires: there is no enclave yet.
+  void StartOther();
 
   void Activate(const AddressSpace* space) override;
   void FlushPages(EnclaveVirt start, uint64_t count) override;
@@ -26,12 +28,14 @@ class Ring3 final : public EnclaveHardware {
   const ExtendedState& extended_state() const override { return extended_; }
 
  private:
+  void StartProcessor() const;
   void Load(const std::byte* area) const;
   void Save(std::byte* area) const;
   void Scrub() const;
 
   const Services& services_;
   ExtendedState extended_;
+  bool has_others_ = false;
   alignas(64) std::byte initial_[kMaxExtendedSize] = {};
 };
 

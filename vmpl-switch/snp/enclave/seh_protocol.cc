@@ -13,8 +13,9 @@
 namespace nsgx::snp {
 namespace {
 
-// Pages of zeros between two looks at what waits for the guest.
+// Pages of zeros, and pages of the guest's, between two looks at what waits for the guest.
 constexpr uint64_t kZeroPagesAtOnce = 64;
+constexpr uint32_t kDonatedAtOnce = 32;
 
 constexpr uint64_t kMaxCertificatesSize = 8 * kPageSize;
 
@@ -219,10 +220,30 @@ uint32_t SehProtocol::Create(CallContext& context) {
 }
 
 uint32_t SehProtocol::Donate(CallContext& context) {
-  return WithEnclave(context, [&](EnclaveContext& enclave) NO_THREAD_SAFETY_ANALYSIS {
-    return ForEachPage(context, context.registers.rdx,
-                       [&](uint32_t, GuestPhys page)
-                           NO_THREAD_SAFETY_ANALYSIS { return enclave.Donate(page); });
+  return WithEnclave(context, [&](EnclaveContext& enclave) NO_THREAD_SAFETY_ANALYSIS -> uint32_t {
+    List list;
+    const Result<void> read = ReadList(context.registers.rdx, list);
+    if (!read.ok()) {
+      return SvsmResultOf(read.error());
+    }
+    uint32_t done = 0;
+    while (done < list.count) {
+      if (done != 0 && hardware_.EventPending()) {
+        return SVSM_INCOMPLETE;
+      }
+      std::array<GuestPhys, kDonatedAtOnce> pages;
+      const uint32_t now = std::min<uint32_t>(list.count - done, kDonatedAtOnce);
+      std::transform(list.pages + done, list.pages + done + now, pages.begin(),
+                     [](uint64_t page) { return GuestPhys(page); });
+      size_t taken = 0;
+      const Result<void> donated = enclave.Donate(std::span(pages).first(now), &taken);
+      done += static_cast<uint32_t>(taken);
+      context.registers.rcx = done;
+      if (!donated.ok()) {
+        return ResultOf(donated);
+      }
+    }
+    return SVSM_SUCCESS;
   });
 }
 

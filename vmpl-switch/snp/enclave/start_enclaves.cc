@@ -48,6 +48,8 @@ struct Enclaves {
   SehProtocol protocol;
 };
 
+constinit Ring3* g_ring3 = nullptr;
+
 }  // namespace
 
 Result<void> StartEnclaves(const Services& services) {
@@ -61,7 +63,14 @@ Result<void> StartEnclaves(const Services& services) {
   TRY(enclaves.ring3.Start());
   services.protocols.Register(enclaves.protocol);
   services.attestation.Publish(enclaves.signing_key);
+  g_ring3 = &enclaves.ring3;
   return {};
+}
+
+void StartEnclavesOnOther() {
+  if (g_ring3 != nullptr) {
+    g_ring3->StartOther();
+  }
 }
 
 }  // namespace nsgx::snp

@@ -12,4 +12,7 @@ namespace nsgx::snp {
 // Errors:   kUnsupported  the processor lacks what enclaves need; kNoMemory.
 Result<void> StartEnclaves(const Services& services);
 
+// Sets another processor up for ring 3, if this machine runs enclaves. Requires: there is none yet.
+void StartEnclavesOnOther();
+
 }  // namespace nsgx::snp

@@ -8,6 +8,8 @@
 #include "base/core/check.h"
 #include "base/core/format.h"
 #include "base/core/log.h"
+#include "vmpl-switch/snp/cpu/ghcb.h"
+#include "vmpl-switch/snp/cpu/per_cpu.h"
 #include "vmpl-switch/snp/cpu/termination.h"
 
 namespace nsgx {
@@ -15,11 +17,11 @@ namespace {
 
 constexpr uint16_t kSerialPort = 0x3f8;
 
-constinit snp::Ghcb* g_console = nullptr;
+constinit bool g_is_started = false;
 
 }  // namespace
 
-bool LogEnabled(LogLevel) { return g_console != nullptr; }
+bool LogEnabled(LogLevel) { return g_is_started; }
 
 void LogWrite(LogLevel, std::string_view line) {
   std::array<char, kLogLineSize + 16> buffer;
@@ -27,8 +29,12 @@ void LogWrite(LogLevel, std::string_view line) {
   out.Append("[SEH] ");
   out.Append(line);
   out.Append("\r\n");
-  // A host that swallows the log hurts only whoever reads it.
-  static_cast<void>(g_console->WritePortText(kSerialPort, BytesOf(out.text())).ok());
+  // A host that swallows the log hurts only whoever reads it. A processor that dies before it has
+  // a page dies without words.
+  snp::Ghcb* ghcb = snp::ThisCpu().ghcb;
+  if (ghcb != nullptr) {
+    static_cast<void>(ghcb->WritePortText(kSerialPort, BytesOf(out.text())).ok());
+  }
 }
 
 void CheckFailed(const char* file, int line, const char* what) {
@@ -38,7 +44,7 @@ void CheckFailed(const char* file, int line, const char* what) {
 
 namespace snp {
 
-void StartConsole(Ghcb& ghcb) { g_console = &ghcb; }
+void StartConsole() { g_is_started = true; }
 
 }  // namespace snp
 }  // namespace nsgx

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "vmpl-switch/snp/cpu/ghcb.h"
-
 namespace nsgx::snp {
 
 // Lets log lines go to the machine's first serial port, by way of the host. Before that they go
 // nowhere. Nothing secret is ever logged.
-// Requires: lines are written by the processor of `ghcb` alone.
-void StartConsole(Ghcb& ghcb);
+// Requires: this processor has a GHCB page. Each writes by its own, a line at a time.
+void StartConsole();
 
 }  // namespace nsgx::snp

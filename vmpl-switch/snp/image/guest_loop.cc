@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vmpl-switch/snp/image/guest_loop.h"
 
+#include "base/core/spinlock.h"
+#include "vmpl-switch/abi/ghcb.h"
 #include "vmpl-switch/abi/svsm.h"
 #include "vmpl-switch/snp/image/seh.h"
 
@@ -50,16 +52,32 @@ void ForgetEvents() {
 
 }  // namespace
 
-void ServeGuest(const GuestCpus& cpus, ProtocolTable& protocols) {
+void ServeGuest(GuestCpus& cpus, ProtocolTable& protocols) {
+  PerCpu& self = ThisCpu();
   for (;;) {
+    if (!cpus.At(self.apic_id, 0).ok()) {
+      // Whatever the host answers, and whenever.
+      self.gate->Leave(GHCB_MSR_AP_RESET_HOLD_REQUEST);
+      continue;
+    }
     ForgetEvents();
-    OrTerminate(RunVmpl(g_seh.gate, kGuestVmpl), Termination::kNoGuestProcessor);
+    if (!RunVmpl(*self.gate, kGuestVmpl).ok()) {
+      if (&self == &g_seh.first.cpu) {
+        Terminate(Termination::kNoGuestProcessor);
+      }
+      // The guest has just taken it away.
+      self.gate->Leave(GHCB_MSR_AP_RESET_HOLD_REQUEST);
+      continue;
+    }
     for (size_t i = 0;; ++i) {
-      const Result<GuestCpu> cpu = cpus.At(g_seh.cpu.apic_id, i);
-      if (!cpu.ok()) {
+      const Result<GuestCpu> cpu = cpus.ClaimAt(self.apic_id, i);
+      if (cpu.ok()) {
+        SpinLockGuard guard(g_seh.calls);
+        ServeCall(cpu.value(), protocols);
+        cpus.Unclaim(cpu.value().vmsa);
+      } else if (cpu.error() == Status::kNotFound) {
         break;
       }
-      ServeCall(cpu.value(), protocols);
     }
   }
 }

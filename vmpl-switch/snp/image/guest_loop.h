@@ -6,7 +6,8 @@
 
 namespace nsgx::snp {
 
-// Runs the guest and serves its calls, for ever.
-[[noreturn]] void ServeGuest(const GuestCpus& cpus, ProtocolTable& protocols);
+// Runs the guest on this processor and serves its calls, for ever. As long as it has no processor
+// here, the host is asked to wait.
+[[noreturn]] void ServeGuest(GuestCpus& cpus, ProtocolTable& protocols);
 
 }  // namespace nsgx::snp

@@ -78,7 +78,7 @@ GuestPhys MakeVmsa(const BootLayout& layout) {
 
 void LaunchLinux(GuestCpus& cpus) {
   const SharedPages buffer = MakeSharedPages(FwCfgDma::kPages, false);
-  FwCfgDma port(g_seh.ghcb, buffer.data, buffer.address);
+  FwCfgDma port(g_seh.first.ghcb, buffer.data, buffer.address);
   FwCfg fw_cfg(port);
   const Files files = FindFiles(fw_cfg);
   const BootFiles sizes = {.kernel_size = files.kernel.size,
@@ -131,18 +131,18 @@ void LaunchLinux(GuestCpus& cpus) {
   g_seh.pages.Finish(layout.calling_area, PageState::kCallingArea);
 
   const GuestPhys vmsa = MakeVmsa(layout);
-  OrTerminate(cpus.AddProcessor(g_seh.cpu.apic_id), Termination::kLaunch);
+  OrTerminate(cpus.AddProcessor(g_seh.first.cpu.apic_id), Termination::kLaunch);
   OrTerminate(cpus.Add({.vmsa = vmsa,
                         .calling_area = layout.calling_area,
-                        .apic_id = g_seh.cpu.apic_id,
+                        .apic_id = g_seh.first.cpu.apic_id,
                         .is_own = true}),
               Termination::kLaunch);
-  OrTerminate(g_seh.ghcb.Exit({.code = GHCB_EXIT_AP_CREATION,
-                               .info1 = GHCB_AP_CREATE_ON_INIT | uint64_t{kGuestVmpl} << 16 |
-                                        uint64_t{g_seh.cpu.apic_id} << 32,
-                               .info2 = vmsa.raw(),
-                               .sends_rax = true,
-                               .rax = SNP_FEATURE_SNP}),
+  OrTerminate(g_seh.first.ghcb.Exit({.code = GHCB_EXIT_AP_CREATION,
+                                     .info1 = GHCB_AP_CREATE_ON_INIT | uint64_t{kGuestVmpl} << 16 |
+                                              uint64_t{g_seh.first.cpu.apic_id} << 32,
+                                     .info2 = vmsa.raw(),
+                                     .sends_rax = true,
+                                     .rax = SNP_FEATURE_SNP}),
               Termination::kLaunch);
   LOG(kInfo, "Linux at ", layout.kernel, ", ", sizes.kernel_size, " bytes; initrd at ",
       layout.initrd, ", ", sizes.initrd_size, " bytes");

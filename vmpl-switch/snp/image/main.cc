@@ -7,6 +7,7 @@
 #include "vmpl-switch/snp/image/console.h"
 #include "vmpl-switch/snp/image/guest_loop.h"
 #include "vmpl-switch/snp/image/launch_linux.h"
+#include "vmpl-switch/snp/image/others.h"
 #include "vmpl-switch/snp/image/seh.h"
 #include "vmpl-switch/snp/image/start_services.h"
 
@@ -24,19 +25,20 @@ void SehMain(uint64_t encryption_bit) {
   CheckVmpl();
   CheckHost();
   StartMemory(encryption_bit);
-  StartProcessor();
+  StartFirstProcessor();
   StartAddressSpace();
-  StartGhcb();
-  StartConsole(g_seh.ghcb);
+  StartGhcb(g_seh.first, MakeSharedPages(1, true));
+  StartConsole();
   LOG(kInfo, "VMPL0, ", g_seh.ram.end(), " end of RAM, ", g_seh.allocator.free_pages(),
       " pages of its own free");
-  StartDoorbell();
+  StartDoorbell(g_seh.first, MakeSharedPages(1, false));
   GiveMemoryToGuest();
   Services& services = StartServices(g_guest_cpus);
   const Result<void> enclaves = StartEnclaves(services);
   if (!enclaves.ok()) {
     LOG(kError, "this machine cannot run enclaves: ", StatusName(enclaves.error()));
   }
+  StartOthers({.cpus = g_guest_cpus, .protocols = services.protocols});
   LaunchLinux(g_guest_cpus);
   ServeGuest(g_guest_cpus, services.protocols);
 }

@@ -163,19 +163,40 @@ void StartAddressSpace() {
   g_seh.memory = DirectMap(reinterpret_cast<std::byte*>(SEH_DIRECT_MAP), end.raw());
 }
 
+namespace {
+
+// Addresses for pages that are mapped one by one; a page that is not mapped lies before each run.
+uint64_t TakeAddresses(uint64_t count) {
+  static constinit uint64_t g_next = SEH_SHARED_MAP;
+  const uint64_t address = g_next + kPageSize;
+  g_next = address + count * kPageSize;
+  return address;
+}
+
+}  // namespace
+
+uint64_t MakeStack(uint64_t count) {
+  const GuestPhys first =
+      OrTerminate(g_seh.allocator.AllocateForEver(count), Termination::kNoMemory);
+  const uint64_t address = TakeAddresses(count);
+  for (uint64_t i = 0; i < count; ++i) {
+    OrTerminate(g_seh.space.Map(address + i * kPageSize, first + i * kPageSize, {.write = true}),
+                Termination::kNoMemory);
+  }
+  return address + count * kPageSize;
+}
+
 SharedPages MakeSharedPages(uint64_t count, bool by_msr) {
   const GuestPhys first =
       OrTerminate(g_seh.allocator.AllocateForEver(count), Termination::kNoMemory);
-  static constinit uint64_t g_next = SEH_SHARED_MAP;
-  const uint64_t address = g_next;
-  g_next += (count + 1) * kPageSize;  // a page that is not mapped lies between
+  const uint64_t address = TakeAddresses(count);
   for (uint64_t i = 0; i < count; ++i) {
     const GuestPhys page = first + i * kPageSize;
     if (!g_seh.rmp.Validate(page, SnpPageSize::k4K, false).ok()) {
       Terminate(Termination::kValidate);
     }
     if (by_msr) {
-      OrTerminate(ChangePageStateByMsr(g_seh.gate, page, GHCB_PAGE_SHARED),
+      OrTerminate(ChangePageStateByMsr(g_seh.first.gate, page, GHCB_PAGE_SHARED),
                   Termination::kPageState);
     }
     OrTerminate(g_seh.space.Map(address + i * kPageSize, page, {.write = true, .shared = true}),
@@ -184,9 +205,9 @@ SharedPages MakeSharedPages(uint64_t count, bool by_msr) {
   if (!by_msr) {
     for (uint64_t done = 0; done < count; done += Ghcb::kMaxPageStates) {
       const size_t part = std::min<size_t>(count - done, Ghcb::kMaxPageStates);
-      OrTerminate(
-          g_seh.ghcb.ChangePageStates(first + done * kPageSize, part, false, GHCB_PAGE_SHARED),
-          Termination::kPageState);
+      OrTerminate(g_seh.first.ghcb.ChangePageStates(first + done * kPageSize, part, false,
+                                                    GHCB_PAGE_SHARED),
+                  Termination::kPageState);
     }
   }
   return {reinterpret_cast<volatile std::byte*>(address), first};
@@ -200,7 +221,7 @@ void GiveRange(GuestPhys begin, GuestPhys end, SnpPageSize size) {
   const uint64_t step = is_large ? kLargePageSize : kPageSize;
   while (begin < end) {
     const size_t count = std::min<uint64_t>((end - begin) / step, Ghcb::kMaxPageStates);
-    OrTerminate(g_seh.ghcb.ChangePageStates(begin, count, is_large, GHCB_PAGE_PRIVATE),
+    OrTerminate(g_seh.first.ghcb.ChangePageStates(begin, count, is_large, GHCB_PAGE_PRIVATE),
                 Termination::kPageState);
     for (size_t i = 0; i < count; ++i, begin += step) {
       ValidateResult result = g_seh.rmp.Validate(begin, size, true);

@@ -4,11 +4,11 @@
 #include "base/core/addr.h"
 #include "base/core/check.h"
 #include "base/core/mem_raw.h"
+#include "vmpl-switch/snp/cpu/per_cpu.h"
 
 namespace nsgx::snp {
 
-void GhcbTransport::Initialize(Ghcb& ghcb, volatile std::byte* buffer, GuestPhys address) {
-  ghcb_ = &ghcb;
+void GhcbTransport::Initialize(volatile std::byte* buffer, GuestPhys address) {
   buffer_ = buffer;
   address_ = address;
 }
@@ -16,7 +16,7 @@ void GhcbTransport::Initialize(Ghcb& ghcb, volatile std::byte* buffer, GuestPhys
 Result<MessageTransport::Answer> GhcbTransport::Exchange(std::span<const std::byte, 4096> request,
                                                          std::span<std::byte, 4096> response,
                                                          std::span<std::byte> certificates) {
-  CHECK(ghcb_ != nullptr && certificates.size() % kPageSize == 0);
+  CHECK(buffer_ != nullptr && certificates.size() % kPageSize == 0);
   if (certificates.size() > kCertificatePages * kPageSize) {
     return Error(Status::kOutOfRange);
   }
@@ -33,7 +33,7 @@ Result<MessageTransport::Answer> GhcbTransport::Exchange(std::span<const std::by
     exit.rax = address_.raw() + 2 * kPageSize;
     exit.rbx = certificates.size() >> kPageShift;
   }
-  const GhcbExit answer = TRY(ghcb_->Exit(exit));
+  const GhcbExit answer = TRY(ThisCpu().ghcb->Exit(exit));
   CopyOnce(response.data(), buffer_ + kPageSize, kPageSize);
   CopyOnce(certificates.data(), certificate_pages, certificates.size());
   return Answer{answer.info2, answer.rbx};

@@ -15,14 +15,13 @@ class GhcbTransport final : public MessageTransport {
   constexpr GhcbTransport() = default;
 
   // Requires: `buffer` maps kPages shared pages at `address`.
-  void Initialize(Ghcb& ghcb, volatile std::byte* buffer, GuestPhys address);
+  void Initialize(volatile std::byte* buffer, GuestPhys address);
 
   Result<Answer> Exchange(std::span<const std::byte, 4096> request,
                           std::span<std::byte, 4096> response,
                           std::span<std::byte> certificates) override;
 
  private:
-  Ghcb* ghcb_ = nullptr;
   volatile std::byte* buffer_ = nullptr;
   GuestPhys address_;
 };

@@ -26,19 +26,7 @@ constexpr uint64_t kCr4Smap = 1 << 21;
 constexpr uint32_t kMsrGsBase = 0xc0000101;
 constexpr uint32_t kMsrKernelGsBase = 0xc0000102;
 
-// A stack of an interrupt, with the pointer above it that trap_entry.S looks for.
-template <size_t kSize>
-struct alignas(16) InterruptStack {
-  std::byte bytes[kSize];
-  PerCpu* cpu;
-  uint64_t padding;
-};
-
-constinit InterruptStack<4096> g_double_fault_stack = {};
-constinit InterruptStack<4096> g_hv_stack = {};
-constinit InterruptStack<8192> g_vc_stack = {};
-constinit InterruptStack<4096> g_other_stack = {};
-alignas(16) constinit std::byte g_trap_stack[16384] = {};
+constinit ProcessorStacks g_first_stacks = {};
 
 template <size_t kSize>
 uint64_t TopOf(InterruptStack<kSize>& stack, PerCpu& cpu) {
@@ -48,24 +36,24 @@ uint64_t TopOf(InterruptStack<kSize>& stack, PerCpu& cpu) {
 
 }  // namespace
 
-void StartProcessor() {
-  PerCpu& cpu = g_seh.cpu;
+void StartProcessor(Processor& processor, ProcessorStacks& stacks, uint32_t apic_id) {
+  PerCpu& cpu = processor.cpu;
   cpu.self = &cpu;
+  cpu.gate = &processor.gate;
+  cpu.apic_id = apic_id;
   WriteMsr(kMsrGsBase, reinterpret_cast<uintptr_t>(&cpu));
   WriteMsr(kMsrKernelGsBase, 0);
-  g_cpuid.Initialize(*g_seh.memory.ObjectAt<snp_cpuid_page>(GuestPhys(SEH_CPUID_PAGE)));
 
-  cpu.tables.tss.ist[kDoubleFaultStack - 1] = TopOf(g_double_fault_stack, cpu);
-  cpu.tables.tss.ist[kHvStack - 1] = TopOf(g_hv_stack, cpu);
-  cpu.tables.tss.ist[kVcStack - 1] = TopOf(g_vc_stack, cpu);
-  cpu.tables.tss.ist[kOtherStack - 1] = TopOf(g_other_stack, cpu);
-  SetKernelStack(reinterpret_cast<uintptr_t>(g_trap_stack + sizeof(g_trap_stack)));
+  cpu.tables.tss.ist[kDoubleFaultStack - 1] = TopOf(stacks.double_fault, cpu);
+  cpu.tables.tss.ist[kHvStack - 1] = TopOf(stacks.hv, cpu);
+  cpu.tables.tss.ist[kVcStack - 1] = TopOf(stacks.vc, cpu);
+  cpu.tables.tss.ist[kOtherStack - 1] = TopOf(stacks.other, cpu);
+  SetKernelStack(reinterpret_cast<uintptr_t>(stacks.trap + sizeof(stacks.trap)));
   LoadDescriptorTables(cpu.tables);
 
   // What the CPUID page offers; the host has no say in it.
   const CpuidAnswer features = g_cpuid.Find(7, 0);
   const CpuidAnswer basic = g_cpuid.Find(1, 0);
-  cpu.apic_id = basic.ebx >> 24;
   uint64_t cr4 = ReadCr4() | kCr4Fxsr | kCr4SseExceptions | kCr4PageGlobal;
   cr4 |= (features.ebx & 1 << 0) != 0 ? kCr4FsGsBase : 0;
   cr4 |= (features.ebx & 1 << 7) != 0 ? kCr4Smep : 0;
@@ -76,25 +64,28 @@ void StartProcessor() {
   WriteCr0((ReadCr0() | kCr0Monitor | kCr0NumericError | kCr0WriteProtect) &
            ~(kCr0Emulation | kCr0TaskSwitched));
   asm volatile("fninit");
+}
+
+void StartFirstProcessor() {
+  g_cpuid.Initialize(*g_seh.memory.ObjectAt<snp_cpuid_page>(GuestPhys(SEH_CPUID_PAGE)));
+  StartProcessor(g_seh.first, g_first_stacks, g_cpuid.Find(1, 0).ebx >> 24);
   g_seh.rmp.Initialize((g_cpuid.Find(0x80000008u, 0).ebx & 1 << 3) != 0);
 }
 
-void StartGhcb() {
-  const SharedPages page = MakeSharedPages(1, true);
-  OrTerminate(g_seh.ghcb.Initialize(page.data, page.address), Termination::kGhcbRegistration);
-  g_seh.cpu.ghcb = &g_seh.ghcb;
+void StartGhcb(Processor& processor, const SharedPages& page) {
+  OrTerminate(processor.ghcb.Initialize(page.data, page.address), Termination::kGhcbRegistration);
+  processor.cpu.ghcb = &processor.ghcb;
 }
 
-void StartDoorbell() {
-  const SharedPages page = MakeSharedPages(1, false);
+void StartDoorbell(Processor& processor, const SharedPages& page) {
   for (size_t i = 0; i < kPageSize; ++i) {
     page.data[i] = std::byte{0};
   }
   OrTerminate(
-      g_seh.ghcb.Exit(
+      processor.ghcb.Exit(
           {.code = GHCB_EXIT_DOORBELL, .info1 = GHCB_DOORBELL_SET, .info2 = page.address.raw()}),
       Termination::kHostProtocol);
-  g_seh.cpu.doorbell = reinterpret_cast<volatile ghcb_doorbell*>(page.data);
+  processor.cpu.doorbell = reinterpret_cast<volatile ghcb_doorbell*>(page.data);
 }
 
 }  // namespace nsgx::snp

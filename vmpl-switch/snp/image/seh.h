@@ -3,8 +3,10 @@
 // together. Each step ends the machine when it fails; main.cc has their order.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
+#include "base/core/spinlock.h"
 #include "vmpl-switch/abi/snp.h"
 #include "vmpl-switch/snp/cpu/cpuid.h"
 #include "vmpl-switch/snp/cpu/ghcb.h"
@@ -21,8 +23,33 @@
 
 namespace nsgx::snp {
 
+// A stack of an interrupt, with the pointer above it that trap_entry.S looks for.
+template <size_t kSize>
+struct alignas(16) InterruptStack {
+  std::byte bytes[kSize];
+  PerCpu* cpu;
+  uint64_t padding;
+};
+
+struct ProcessorStacks {
+  InterruptStack<4096> double_fault;
+  InterruptStack<4096> hv;
+  InterruptStack<8192> vc;
+  InterruptStack<4096> other;
+  alignas(16) std::byte trap[16384];
+};
+
+// What each processor that the SEH runs on has.
+struct Processor {
+  constexpr Processor() : ghcb(gate) {}
+
+  PerCpu cpu;
+  VmgExitGate gate;
+  Ghcb ghcb;
+};
+
 struct Seh {
-  constexpr Seh() : guest(memory, pages), rmp(memory), ghcb(gate) {}
+  constexpr Seh() : guest(memory, pages), rmp(memory) {}
 
   uint64_t encryption_bit = 0;
   DirectMap memory;
@@ -33,9 +60,10 @@ struct Seh {
   AddressSpace space;
   MemoryMap ram;        // of the whole machine
   MemoryMap guest_ram;  // without the SEH's region
-  VmgExitGate gate;
-  Ghcb ghcb;
-  PerCpu cpu;
+  Processor first;      // the one that has started the machine
+  // Held by whoever serves a call, but not while ring 3 runs: calls of several processors are
+  // served one at a time.
+  SpinLock calls;
 };
 
 extern Seh g_seh;
@@ -64,6 +92,9 @@ void StartMemory(uint64_t encryption_bit);
 // Changes to page tables of our own.
 void StartAddressSpace();
 
+// Maps a stack of `count` pages with a page below it that is not mapped, and returns its top.
+uint64_t MakeStack(uint64_t count);
+
 // A run of pages that the host sees, mapped without the C-bit; never given back.
 struct SharedPages {
   volatile std::byte* data;
@@ -76,8 +107,11 @@ SharedPages MakeSharedPages(uint64_t count, bool by_msr);
 void GiveMemoryToGuest();
 
 // processor.cc
-void StartProcessor();
-void StartGhcb();
-void StartDoorbell();
+// The processor that this runs on: GS, segments, stacks, features.
+void StartProcessor(Processor& processor, ProcessorStacks& stacks, uint32_t apic_id);
+void StartFirstProcessor();
+// Its line to the host. Both pages are shared already.
+void StartGhcb(Processor& processor, const SharedPages& page);
+void StartDoorbell(Processor& processor, const SharedPages& page);
 
 }  // namespace nsgx::snp

@@ -37,7 +37,8 @@ constinit Services g_services = {.memory = g_seh.memory,
                                  .random = *g_random,
                                  .clock = g_clock,
                                  .protocols = g_protocols,
-                                 .attestation = g_attestation};
+                                 .attestation = g_attestation,
+                                 .calls = g_seh.calls};
 
 void StartMessages() {
   const snp_secrets* secrets = g_seh.memory.ObjectAt<snp_secrets>(GuestPhys(SEH_SECRETS_PAGE));
@@ -46,7 +47,7 @@ void StartMessages() {
     Terminate(Termination::kFirmwareSecrets);
   }
   const SharedPages buffer = MakeSharedPages(GhcbTransport::kPages, false);
-  g_transport.Initialize(g_seh.ghcb, buffer.data, buffer.address);
+  g_transport.Initialize(buffer.data, buffer.address);
   g_messages.Initialize(std::as_bytes(key), secrets->message_count[0]);
 }
 
@@ -55,7 +56,7 @@ void StartMessages() {
 Services& StartServices(GuestCpus& cpus) {
   g_services.encryption_bit = g_seh.encryption_bit;
   OrTerminate(g_random->Start(), Termination::kNoEntropy);
-  g_clock.Start(g_seh.ghcb, g_cpuid);
+  g_clock.Start(g_seh.first.ghcb, g_cpuid);
   StartMessages();
   static CoreProtocol g_core({.memory = g_seh.memory,
                               .pages = g_seh.pages,
