@@ -92,8 +92,7 @@ Result<Session::Outcome, Complaint> RunMachine(const EmulatorOptions& options,
   streams.messages = ours.Add(messages[0]);
   theirs.Add(messages[1]);
 
-  const pid_t qemu =
-      TRY(StartQemu(QemuArguments(files, initrd, machine, options.ports), messages[1]));
+  const pid_t qemu = TRY(StartQemu(QemuArguments(files, initrd, machine, options), messages[1]));
   theirs.CloseAll();
   return Session(qemu, streams, marker).Run();
 }

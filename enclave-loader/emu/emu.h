@@ -15,6 +15,8 @@
 namespace nsgx::loader {
 
 struct EmulatorOptions {
+  static constexpr unsigned kMaxProcessors = 8;  // as many as its monitor has room for
+
   // A port of this machine's loopback interface that leads to one of the emulated machine.
   struct Port {
     uint16_t host, guest;
@@ -25,6 +27,7 @@ struct EmulatorOptions {
 
   std::vector<Share> shares;
   std::vector<Port> ports;
+  unsigned processors = 1;
   const char* console = nullptr;  // file for what the machine itself says
   bool shell = false;
 };
@@ -40,8 +43,9 @@ struct EmulatedRun {
 // SIGINT, SIGTERM or SIGHUP. Nothing is left behind in either case.
 int RunOnEmulator(const EmulatorOptions& options, const EmulatedRun& run, int failure_status);
 
-// Parses "HOST_DIR[:GUEST_DIR]" and "HOST_PORT:GUEST_PORT".
+// Parses "HOST_DIR[:GUEST_DIR]", "HOST_PORT:GUEST_PORT" and a number of processors.
 Result<EmulatorOptions::Share, Complaint> ParseShare(std::string_view text);
 Result<EmulatorOptions::Port, Complaint> ParsePort(std::string_view text);
+Result<unsigned, Complaint> ParseProcessors(std::string_view text);
 
 }  // namespace nsgx::loader

@@ -23,6 +23,7 @@ namespace {
 
 using testing::Contains;
 using testing::HasSubstr;
+using testing::IsSupersetOf;
 using testing::Not;
 
 // A folder of its own for one test.
@@ -167,15 +168,24 @@ TEST(QemuTest, HasNoNetworkUnlessAPortIsPublished) {
       .qemu = "/q", .monitor = "m", .seh = "s", .kernel = "a,b", .initramfs = "i"};
   const MachineStreams streams = {
       .console = 3, .control = 4, .input = 5, .output = 6, .error = 7, .terminal = -1};
-  std::vector<std::string> arguments = QemuArguments(files, 9, streams, {});
+  EmulatorOptions options;
+  std::vector<std::string> arguments = QemuArguments(files, 9, streams, options);
   EXPECT_THAT(arguments, Contains("name=opt/org.nsgx/kernel,file=a,,b"));
   EXPECT_THAT(arguments, Contains("name=opt/org.nsgx/initrd,file=/proc/self/fd/9"));
   EXPECT_THAT(arguments, Contains("-nodefaults"));
+  EXPECT_THAT(arguments, Contains("tcg"));
   EXPECT_THAT(arguments, Not(Contains("-netdev")));
 
-  const EmulatorOptions::Port ports[] = {{.host = 8080, .guest = 80}};
-  arguments = QemuArguments(files, 9, streams, ports);
+  options.ports = {{.host = 8080, .guest = 80}};
+  arguments = QemuArguments(files, 9, streams, options);
   EXPECT_THAT(arguments, Contains("user,id=network,restrict=on,hostfwd=tcp:127.0.0.1:8080-:80"));
+}
+
+TEST(QemuTest, HasSeveralProcessorsInOneThread) {
+  EmulatorOptions options;
+  options.processors = 3;
+  const std::vector<std::string> arguments = QemuArguments({}, 9, {}, options);
+  EXPECT_THAT(arguments, IsSupersetOf({"tcg,thread=single", "-smp", "3"}));
 }
 
 TEST(MachineFilesTest, SaysWhatIsMissing) {

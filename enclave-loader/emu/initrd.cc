@@ -180,6 +180,15 @@ Result<EmulatorOptions::Port, Complaint> ParsePort(std::string_view text) {
                   "; write --emu-publish 8080:80");
 }
 
+Result<unsigned, Complaint> ParseProcessors(std::string_view text) {
+  const Result<uint64_t> count = ParseNumber(text, EmulatorOptions::kMaxProcessors);
+  if (!count.ok() || count.value() == 0) {
+    return Complain("option --emu-cpus wants a number from 1 to ",
+                    uint64_t{EmulatorOptions::kMaxProcessors}, ", not ", text);
+  }
+  return static_cast<unsigned>(count.value());
+}
+
 GuestPlace PlaceImage(std::string_view path) {
   std::vector<std::string_view> parts = Parts(path);
   GuestPlace place = {.image = "", .folder = std::string(kProgramFolder)};

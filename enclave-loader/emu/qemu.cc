@@ -30,20 +30,29 @@ std::string InFile(std::string_view name, std::string_view path) {
   return std::string(name) + escaped;
 }
 
+// All processors in one thread of QEMU's: with a thread for each, FXRSTOR on any of them writes to
+// the flags of the first one, not as an atomic operation (cpu_clear_ignne in 10.0), and that one
+// now and then forgets whether it runs a guest.
+const char* Accelerator(unsigned processors) {
+  return processors > 1 ? "tcg,thread=single" : "tcg";
+}
+
 }  // namespace
 
 std::vector<std::string> QemuArguments(const MachineFiles& files, int initrd,
                                        const MachineStreams& streams,
-                                       std::span<const EmulatorOptions::Port> ports) {
+                                       const EmulatorOptions& options) {
   std::vector<std::string> arguments = {files.qemu,
                                         "-accel",
-                                        "tcg",
+                                        Accelerator(options.processors),
                                         "-M",
                                         "q35",
                                         "-cpu",
                                         "EPYC,+svm,+npt,phys-bits=48",
                                         "-m",
                                         "1G",
+                                        "-smp",
+                                        std::to_string(options.processors),
                                         "-nodefaults",
                                         "-no-user-config",
                                         "-no-reboot",
@@ -89,9 +98,9 @@ std::vector<std::string> QemuArguments(const MachineFiles& files, int initrd,
   }
   add_port(emulator::kControlPort, streams.control);
 
-  if (!ports.empty()) {
+  if (!options.ports.empty()) {
     std::string network = "user,id=network,restrict=on";
-    for (const EmulatorOptions::Port& port : ports) {
+    for (const EmulatorOptions::Port& port : options.ports) {
       network +=
           ",hostfwd=tcp:127.0.0.1:" + std::to_string(port.host) + "-:" + std::to_string(port.guest);
     }

@@ -3,7 +3,6 @@
 
 #include <sys/types.h>
 
-#include <span>
 #include <string>
 #include <vector>
 
@@ -24,7 +23,7 @@ struct MachineStreams {
 // Returns QEMU's arguments, its program first.
 std::vector<std::string> QemuArguments(const MachineFiles& files, int initrd,
                                        const MachineStreams& streams,
-                                       std::span<const EmulatorOptions::Port> ports);
+                                       const EmulatorOptions& options);
 
 // Starts QEMU, which ends when this process does. Its own messages go to `messages`; it inherits
 // all descriptors that are not closed on exec.

@@ -23,6 +23,9 @@ constexpr Option kOptions[] = {
      "only; see docs/debugging.md."},
     {"--emu-console", "FILE",
      "Keeps what the emulated machine itself says, its firmware and its Linux, in this file."},
+    {"--emu-cpus", "N",
+     "How many processors the emulated machine has, 1 to 8; 1 by default. They take turns on one "
+     "of this machine's."},
     {"--emu-publish", "HOST_PORT:GUEST_PORT",
      "Makes a TCP port of the emulated machine reachable on this one's loopback interface. Can be "
      "repeated. Without it the machine has no network."},
@@ -163,6 +166,8 @@ Result<void, Complaint> ApplyToEmulator(EmulatorOptions& options, std::string_vi
                                         std::string_view value) {
   if (name == "--emu-console") {
     options.console = value.data();
+  } else if (name == "--emu-cpus") {
+    options.processors = TRY(ParseProcessors(value));
   } else if (name == "--emu-publish") {
     options.ports.push_back(TRY(ParsePort(value)));
   } else if (name == "--emu-share") {

@@ -98,9 +98,9 @@ TEST(RunOptions, Machines) {
 }
 
 TEST(RunOptions, Emulator) {
-  const Line line = {"--machine=emu",     "--emu-publish", "8080:80",
-                     "--emu-share=data",  "--emu-share",   "/a:b:/data/inside",
-                     "--emu-console=log", "--emu-shell",   "app.elf"};
+  const Line line = {
+      "--machine=emu",     "--emu-publish",     "8080:80",     "--emu-share=data", "--emu-share",
+      "/a:b:/data/inside", "--emu-console=log", "--emu-shell", "--emu-cpus=2",     "app.elf"};
   const auto parsed = ParseRunOptions(line.arguments());
   ASSERT_TRUE(parsed.ok()) << parsed.error().text();
   const EmulatorOptions& options = parsed.value().emulator;
@@ -112,6 +112,7 @@ TEST(RunOptions, Emulator) {
   EXPECT_EQ(options.shares[0].guest, "/share");
   EXPECT_EQ(options.shares[1].host, "/a:b");
   EXPECT_EQ(options.shares[1].guest, "/data/inside");
+  EXPECT_EQ(options.processors, 2u);
   EXPECT_STREQ(options.console, "log");
   EXPECT_TRUE(options.shell);
 }
@@ -130,6 +131,11 @@ TEST(RunOptions, MistakesAboutTheEmulatorAreNamed) {
     EXPECT_NE(ComplaintAbout({"--machine=emu", "--emu-publish", port, "a"}).find("HOST_PORT"),
               std::string::npos)
         << port;
+  }
+  for (const char* count : {"0", "9", "two", ""}) {
+    EXPECT_NE(ComplaintAbout({"--machine=emu", "--emu-cpus", count, "a"}).find("from 1 to 8"),
+              std::string::npos)
+        << count;
   }
   for (const char* share : {"", ":/data", "data:/", "data:/proc/x", "data:/a/../b"}) {
     EXPECT_NE(ComplaintAbout({"--machine=emu", "--emu-share", share, "a"}).find("HOST_DIR"),

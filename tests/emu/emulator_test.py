@@ -66,6 +66,19 @@ class EmulatorTest(unittest.TestCase):
         # Linux noticed nothing odd.
         self.assertNotRegex(result.console, r"rcu: |WARNING|BUG|Call Trace|soft lockup")
 
+    def test_two_processors(self):
+        """Enclaves on either processor, and on both at once; then one of them goes and comes back."""
+        script = "cd /share\n"
+        script += "taskset 1 nsgx-run hello.elf; taskset 2 nsgx-run hello.elf\n"
+        script += "taskset 1 nsgx-run threads.elf & taskset 2 nsgx-run threads.elf; wait\n"
+        script += "cd /sys/devices/system/cpu; echo 0 > cpu1/online; cat online\n"
+        script += "nsgx-run /share/hello.elf; echo 1 > cpu1/online; cat online; taskset 2 nsgx-run /share/hello.elf\n"
+        result = machine.shell(script, ["hello.elf", "threads.elf"], processors=2)
+        hello = on_sim("hello.elf")[1]
+        threads = on_sim("threads.elf")[1]
+        self.assertEqual(result.out, 2 * hello + 2 * threads + b"0\n" + hello + b"0-1\n" + hello, result)
+        self.assertNotRegex(result.console, r"rcu: |WARNING|BUG|Call Trace|soft lockup")
+
     def test_linux_is_at_vmpl1(self):
         script = "cat /sys/devices/system/cpu/sev/vmpl; ls -l /dev/nsgx /dev/sev-guest | wc -l; dmesg | grep SEV\n"
         result = machine.shell(script)

@@ -11,6 +11,7 @@ import tempfile
 from typing import NamedTuple
 
 _SKIPPED_STATUS = 77
+_processors = 1
 
 
 class Result(NamedTuple):
@@ -21,7 +22,14 @@ class Result(NamedTuple):
 
 
 def require():
-    """Ends the test as skipped where the build has no emulated machine; in CI, as failed."""
+    """Ends the test as skipped where the build has no emulated machine; in CI, as failed.
+
+    Takes an option of the test: --cpus=N, how many processors the machine has if nothing else is said.
+    """
+    global _processors
+    for argument in [argument for argument in sys.argv if argument.startswith("--cpus=")]:
+        sys.argv.remove(argument)
+        _processors = int(argument.removeprefix("--cpus="))
     with open("emu/unavailable", encoding="utf-8") as stream:
         reason = stream.read().strip()
     if reason:
@@ -29,11 +37,12 @@ def require():
         sys.exit(1 if os.environ.get("CI") == "true" else _SKIPPED_STATUS)
 
 
-def run(*arguments, given=b"", timeout=150, program="./nsgx-run", environment=None):
+def run(*arguments, given=b"", timeout=150, program="./nsgx-run", environment=None, processors=None):
     """Runs nsgx-run --machine=emu with these arguments."""
     with tempfile.TemporaryDirectory() as folder:
         console = os.path.join(folder, "console")
-        command = [program, "--machine=emu", f"--emu-console={console}", *arguments]
+        command = [program, "--machine=emu", f"--emu-cpus={processors or _processors}", f"--emu-console={console}"]
+        command += arguments
         # Ends by SIGTERM when it takes too long: nsgx-run then ends QEMU.
         with subprocess.Popen(
             command,
