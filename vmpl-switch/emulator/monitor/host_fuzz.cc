@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "vmpl-switch/emulator/monitor/host.h"
+#include "vmpl-switch/emulator/monitor/no_hardware.h"
 #include "vmpl-switch/emulator/monitor/test_machine.h"
 
 namespace nsgx::emu {
@@ -15,26 +16,6 @@ namespace {
 
 constexpr Page kGhcb = 800;
 constexpr Page kPrivate = 900;
-
-// Devices that take everything and say nothing.
-class NoHardware final : public Hardware {
- public:
-  void Enter(Vmcb&, GeneralRegisters&, bool) override { std::abort(); }
-  bool TakeNmi() override { return false; }
-  void SendNmi(unsigned) override {}
-  void SendNmiToOthers() override {}
-  void WaitForNmi() override { std::abort(); }
-  void Pause() override {}
-  void FlushDevices() override {}
-  void SaveFx(FxState& state) override { state = {}; }
-  void LoadFx(const FxState&) override {}
-  uint64_t ReadDr(unsigned) override { return 0; }
-  void WriteDr(unsigned, uint64_t) override {}
-  uint64_t ReadTscAux() override { return 0; }
-  void WriteTscAux(uint64_t) override {}
-  uint32_t ReadPort(uint16_t, unsigned) override { return 0; }
-  void WritePort(uint16_t, unsigned, uint32_t) override {}
-};
 
 firmware::CpuidResult NoCpuid(uint32_t, uint32_t) { return {}; }
 

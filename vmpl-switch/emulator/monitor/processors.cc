@@ -28,26 +28,20 @@ Processors::Processors(unsigned count, Hardware& hardware) : count_(count), hard
 // we look at the condition for the last time: one sees the other.
 template <typename Condition>
 void Processors::Await(unsigned self, Condition is_met) {
-  State& state = states_[self];
-  for (unsigned turns = 0; !is_met(); ++turns) {
-    if (turns < kWakefulTurns) {
-      hardware_.Pause();
-      continue;
-    }
-    // One that was sent and has come would be taken for the next.
-    LookForNmi(self);
-    state.is_asleep.store(true);
-    const bool is_over = is_met();
-    if (!is_over) {
-      hardware_.WaitForNmi();
-      // Nobody sends another before this one was looked at.
-      LookForNmi(self);
-    }
-    state.is_asleep.store(false);
-    if (is_over) {
+  for (unsigned turns = 0; turns < kWakefulTurns; ++turns) {
+    if (is_met()) {
       return;
     }
+    hardware_.Pause();
   }
+  // Nobody sends another NMI before the last one was looked at.
+  LookForNmi(self);
+  states_[self].is_asleep.store(true);
+  while (!is_met()) {
+    hardware_.WaitForNmi();
+    LookForNmi(self);
+  }
+  states_[self].is_asleep.store(false);
 }
 
 void Processors::Lock(unsigned self) NO_THREAD_SAFETY_ANALYSIS {

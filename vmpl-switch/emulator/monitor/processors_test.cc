@@ -12,6 +12,7 @@
 
 #include "vmpl-switch/emulator/monitor/fake_hardware.h"
 #include "vmpl-switch/emulator/monitor/nested_tables.h"
+#include "vmpl-switch/emulator/monitor/no_hardware.h"
 #include "vmpl-switch/emulator/monitor/test_machine.h"
 
 namespace nsgx::emu {
@@ -23,7 +24,7 @@ constexpr uint64_t kPages = 32;
 
 // NMIs between threads: each is one processor. One stays pending until its processor runs a guest
 // or sleeps.
-class ThreadedHardware final : public Hardware {
+class ThreadedHardware final : public NoHardware {
  public:
   static thread_local unsigned self;
   // Processors whom only NMIs to all reach.
@@ -57,17 +58,6 @@ class ThreadedHardware final : public Hardware {
     taken_[self].store(true);
     return true;
   }
-
-  void Enter(Vmcb&, GeneralRegisters&, bool) override {}
-  void FlushDevices() override {}
-  void SaveFx(FxState&) override {}
-  void LoadFx(const FxState&) override {}
-  uint64_t ReadDr(unsigned) override { return 0; }
-  void WriteDr(unsigned, uint64_t) override {}
-  uint64_t ReadTscAux() override { return 0; }
-  void WriteTscAux(uint64_t) override {}
-  uint32_t ReadPort(uint16_t, unsigned) override { return 0; }
-  void WritePort(uint16_t, unsigned, uint32_t) override {}
 
  private:
   std::array<std::atomic<bool>, kMaxProcessors> pending_ = {};

@@ -7,6 +7,31 @@
 #define MSR_EFER 0xc0000080
 #define EFER_SVME_NXE_LME_SCE 0x1901
 
+# Everybody's first steps, in each of the modes that they come in.
+.macro LOAD_TABLES
+	movl	$CR4_PAE_FXSR_XMM, %eax
+	movl	%eax, %cr4
+	movl	$boot_root, %eax
+	movl	%eax, %cr3
+.endm
+.macro TURN_ON_LONG_MODE
+	movl	$MSR_EFER, %ecx
+	movl	$EFER_SVME_NXE_LME_SCE, %eax
+	xorl	%edx, %edx
+	wrmsr
+	movl	$CR0_PG_WP_NE_MP_PE, %eax
+	movl	%eax, %cr0
+.endm
+.macro LOAD_SEGMENTS
+	movl	$16, %eax
+	movl	%eax, %ds
+	movl	%eax, %es
+	movl	%eax, %ss
+	xorl	%eax, %eax
+	movl	%eax, %fs
+	movl	%eax, %gs
+.endm
+
 	.section .note.pvh, "a", @note
 	.balign 4
 	.long	4, 4, 18			# XEN_ELFNOTE_PHYS32_ENTRY
@@ -23,21 +48,13 @@
 monitor_start:
 	cld
 	movl	%ebx, %edi
-	movl	$CR4_PAE_FXSR_XMM, %eax
-	movl	%eax, %cr4
-	movl	$boot_root, %eax
-	movl	%eax, %cr3
+	LOAD_TABLES
 	# Without SVM this faults, and QEMU resets: nobody could print a line yet.
 	movl	$0x80000001, %eax
 	cpuid
 	btl	$2, %ecx
 	jnc	no_svm
-	movl	$MSR_EFER, %ecx
-	movl	$EFER_SVME_NXE_LME_SCE, %eax
-	xorl	%edx, %edx
-	wrmsr
-	movl	$CR0_PG_WP_NE_MP_PE, %eax
-	movl	%eax, %cr0
+	TURN_ON_LONG_MODE
 	lgdt	boot_gdt_register
 	ljmp	$8, $long_mode
 
@@ -62,13 +79,7 @@ no_svm:
 # STATE:   64-bit mode; the first four GiB mapped at their own addresses.
 # LIVE IN: edi = struct hvm_start_info.
 long_mode:
-	movl	$16, %eax
-	movl	%eax, %ds
-	movl	%eax, %es
-	movl	%eax, %ss
-	xorl	%eax, %eax
-	movl	%eax, %fs
-	movl	%eax, %gs
+	LOAD_SEGMENTS
 	movl	$processor_stacks + STACK_SIZE, %esp
 	movl	%edi, %edi
 	xorl	%ebp, %ebp
@@ -88,17 +99,9 @@ trampoline:
 	movw	%cs, %ax
 	movw	%ax, %ds
 	lgdtl	trampoline_gdt_register - trampoline
-	movl	$CR4_PAE_FXSR_XMM, %eax
-	movl	%eax, %cr4
-	movl	$boot_root, %eax
-	movl	%eax, %cr3
-	movl	$MSR_EFER, %ecx
-	movl	$EFER_SVME_NXE_LME_SCE, %eax
-	xorl	%edx, %edx
-	wrmsr
-	# Straight from real mode to long mode.
-	movl	$CR0_PG_WP_NE_MP_PE, %eax
-	movl	%eax, %cr0
+	LOAD_TABLES
+	# Straight from real mode.
+	TURN_ON_LONG_MODE
 	ljmpl	$8, $other_long_mode
 trampoline_gdt_register:
 	.word	23
@@ -110,13 +113,7 @@ trampoline_end:
 # STATE:   64-bit mode; the first four GiB mapped at their own addresses.
 # LIVE IN: nothing.
 other_long_mode:
-	movl	$16, %eax
-	movl	%eax, %ds
-	movl	%eax, %es
-	movl	%eax, %ss
-	xorl	%eax, %eax
-	movl	%eax, %fs
-	movl	%eax, %gs
+	LOAD_SEGMENTS
 	movl	$1, %eax
 	cpuid
 	shrl	$24, %ebx			# APIC id
