@@ -4,13 +4,9 @@
 #include "base/core/mem_raw.h"
 
 namespace nsgx::snp {
-
 namespace {
 
 Result<void> BeginToTake(const Services& services, GuestPhys page) {
-  if (!page.is_page_aligned()) {
-    return Error(Status::kInvalidArgument);
-  }
   TRY(services.pages.Begin(page, PageState::kGuest));
   Result<void> taken = TakeFromGuest(services.rmp, page);
   if (!taken.ok()) {

@@ -22,17 +22,22 @@ Result<void> GuestCpus::Add(const GuestCpu& cpu) {
   return cpus_.PushBack(cpu);
 }
 
-Result<GuestCpu> GuestCpus::Claim(GuestPhys vmsa) {
-  SpinLockGuard guard(lock_);
-  for (GuestCpu& cpu : cpus_) {
-    if (cpu.vmsa == vmsa) {
-      if (std::exchange(cpu.is_claimed, true)) {
-        return Error(Status::kBusy);
-      }
-      return cpu;
+Result<size_t> GuestCpus::IndexOf(GuestPhys GuestCpu::* field, GuestPhys value) const {
+  for (size_t i = 0; i < cpus_.size(); ++i) {
+    if (cpus_[i].*field == value) {
+      return i;
     }
   }
   return Error(Status::kNotFound);
+}
+
+Result<GuestCpu> GuestCpus::Claim(GuestPhys vmsa) {
+  SpinLockGuard guard(lock_);
+  GuestCpu& cpu = cpus_[TRY(IndexOf(&GuestCpu::vmsa, vmsa))];
+  if (std::exchange(cpu.is_claimed, true)) {
+    return Error(Status::kBusy);
+  }
+  return cpu;
 }
 
 Result<GuestCpu> GuestCpus::ClaimAt(uint32_t apic_id, size_t index) {
@@ -42,54 +47,34 @@ Result<GuestCpu> GuestCpus::ClaimAt(uint32_t apic_id, size_t index) {
 
 void GuestCpus::Unclaim(GuestPhys vmsa) {
   SpinLockGuard guard(lock_);
-  for (GuestCpu& cpu : cpus_) {
-    if (cpu.vmsa == vmsa) {
-      cpu.is_claimed = false;
-    }
+  // It may have been removed.
+  if (const Result<size_t> index = IndexOf(&GuestCpu::vmsa, vmsa); index.ok()) {
+    cpus_[index.value()].is_claimed = false;
   }
 }
 
 Result<GuestCpu> GuestCpus::Remove(GuestPhys vmsa) {
   SpinLockGuard guard(lock_);
-  for (size_t i = 0; i < cpus_.size(); ++i) {
-    if (cpus_[i].vmsa == vmsa) {
-      const GuestCpu cpu = cpus_[i];
-      cpus_.RemoveAt(i);
-      return cpu;
-    }
-  }
-  return Error(Status::kNotFound);
+  const size_t index = TRY(IndexOf(&GuestCpu::vmsa, vmsa));
+  const GuestCpu cpu = cpus_[index];
+  cpus_.RemoveAt(index);
+  return cpu;
 }
 
 Result<GuestCpu> GuestCpus::Find(GuestPhys vmsa) const {
   SpinLockGuard guard(lock_);
-  for (const GuestCpu& cpu : cpus_) {
-    if (cpu.vmsa == vmsa) {
-      return cpu;
-    }
-  }
-  return Error(Status::kNotFound);
+  return cpus_[TRY(IndexOf(&GuestCpu::vmsa, vmsa))];
 }
 
 Result<GuestCpu> GuestCpus::FindByArea(GuestPhys calling_area) const {
   SpinLockGuard guard(lock_);
-  for (const GuestCpu& cpu : cpus_) {
-    if (cpu.calling_area == calling_area) {
-      return cpu;
-    }
-  }
-  return Error(Status::kNotFound);
+  return cpus_[TRY(IndexOf(&GuestCpu::calling_area, calling_area))];
 }
 
 Result<void> GuestCpus::SetCallingArea(GuestPhys vmsa, GuestPhys calling_area) {
   SpinLockGuard guard(lock_);
-  for (GuestCpu& cpu : cpus_) {
-    if (cpu.vmsa == vmsa) {
-      cpu.calling_area = calling_area;
-      return {};
-    }
-  }
-  return Error(Status::kNotFound);
+  cpus_[TRY(IndexOf(&GuestCpu::vmsa, vmsa))].calling_area = calling_area;
+  return {};
 }
 
 Result<GuestCpu> GuestCpus::At(uint32_t apic_id, size_t index) const {

@@ -56,6 +56,9 @@ class GuestCpus {
   Result<GuestCpu> At(uint32_t apic_id, size_t index) const EXCLUDES(lock_);
 
  private:
+  // Of the first whose `field` has this value. Errors: kNotFound.
+  Result<size_t> IndexOf(GuestPhys GuestCpu::* field, GuestPhys value) const REQUIRES(lock_);
+
   mutable SpinLock lock_;
   StaticVector<uint32_t, kMaxProcessors> processors_ GUARDED_BY(lock_);
   StaticVector<GuestCpu, kMaxGuestCpus> cpus_ GUARDED_BY(lock_);
