@@ -602,6 +602,23 @@ class CountedSignal {
   struct sigaction old_;
 };
 
+TEST(Timers, OneTimerIsOneSignal) {
+  CountedSignal counted(SIGALRM);
+  // It waits for sigsuspend, however soon it comes.
+  sigset_t set, before;
+  sigemptyset(&set);
+  sigaddset(&set, SIGALRM);
+  pthread_sigmask(SIG_BLOCK, &set, &before);
+  itimerval soon = {};
+  soon.it_value.tv_usec = 3000;
+  ASSERT_EQ(setitimer(ITIMER_REAL, &soon, nullptr), 0);
+  EXPECT_EQ(sigsuspend(&before), -1);
+  EXPECT_EQ(errno, EINTR);
+  EXPECT_EQ(timer_signals, 1);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  EXPECT_EQ(timer_signals, 1);
+}
+
 TEST(Timers, AlarmEndsAPause) {
   CountedSignal counted(SIGALRM);
   // Again and again: the first may come before the pause begins.
