@@ -22,10 +22,6 @@ constexpr uint64_t kKnownVmsaFeatures = SNP_FEATURE_SNP | SNP_FEATURE_RESTRICTED
 // What a host says in the upper half of info 2 when it does not do it.
 constexpr uint64_t kPageStateRefused = uint64_t{1} << 32;
 
-constexpr uint16_t kSleepEnable = 1 << 13;
-constexpr uint8_t kKeyboardReset = 0xfe;
-constexpr uint8_t kResetNow = 1 << 2;
-
 // Registers that a guest may read or write through its host, which has nothing to say about them.
 bool IsHarmlessMsr(uint32_t number) {
   switch (number) {
@@ -40,60 +36,6 @@ bool IsHarmlessMsr(uint32_t number) {
 }
 
 }  // namespace
-
-// The GHCB of one request: shared memory that its guest may change at any time. Each field is read
-// at most once where that matters.
-class Host::GhcbPage {
- public:
-  GhcbPage(UntrustedBytes bytes, uint64_t address) : bytes_(bytes), address_(address) {}
-
-  bool IsValid(size_t offset) const {
-    const uint8_t bits =
-        bytes_.CopyInObject<uint8_t>(offsetof(ghcb_page, valid_bitmap) + offset / 64).value();
-    return (bits & 1u << (offset / 8 % 8)) != 0;
-  }
-  uint64_t Get(size_t offset) const { return bytes_.CopyInObject<uint64_t>(offset).value(); }
-  void Put(size_t offset, uint64_t value) {
-    bytes_.CopyOutObject(offset, value).value();
-    const size_t at = offsetof(ghcb_page, valid_bitmap) + offset / 64;
-    const uint8_t bits = bytes_.CopyInObject<uint8_t>(at).value();
-    bytes_.CopyOutObject(at, static_cast<uint8_t>(bits | 1u << (offset / 8 % 8))).value();
-  }
-
-  uint64_t code() const { return Get(offsetof(ghcb_page, sw_exit_code)); }
-  uint64_t info1() const { return Get(offsetof(ghcb_page, sw_exit_info_1)); }
-  uint64_t info2() const { return Get(offsetof(ghcb_page, sw_exit_info_2)); }
-  uint64_t scratch() const { return Get(offsetof(ghcb_page, sw_scratch)); }
-  uint32_t usage() const {
-    return bytes_.CopyInObject<uint32_t>(offsetof(ghcb_page, usage)).value();
-  }
-  uint16_t version() const {
-    return bytes_.CopyInObject<uint16_t>(offsetof(ghcb_page, protocol_version)).value();
-  }
-
-  void Answer(uint64_t info1, uint64_t info2) {
-    Put(offsetof(ghcb_page, sw_exit_info_1), info1);
-    Put(offsetof(ghcb_page, sw_exit_info_2), info2);
-  }
-  void Done(uint64_t info2 = 0) { Answer(GHCB_ANSWER_OK, info2); }
-  void Malformed(uint64_t reason) { Answer(GHCB_ANSWER_MALFORMED, reason); }
-
-  // True when all of these were sent; else answers so.
-  template <typename... Offsets>
-  bool Has(Offsets... offsets) {
-    if ((IsValid(offsets) && ...)) {
-      return true;
-    }
-    Malformed(GHCB_MALFORMED_MISSING_INPUT);
-    return false;
-  }
-
-  uint64_t address() const { return address_; }
-
- private:
-  UntrustedBytes bytes_;
-  uint64_t address_;
-};
 
 Host::Outcome Host::Call(VmplContext& context) {
   if ((context.ghcb_msr & kPageMask) != 0) {
@@ -205,7 +147,7 @@ Host::Outcome Host::CallByPage(VmplContext& context) {
         End{.kind = End::Kind::kTerminated, .vmpl = context.vmpl, .details = {0, address}};
     return outcome;
   }
-  GhcbPage page(bytes.value(), address);
+  GhcbRequest page(bytes.value());
   if (context.registered_ghcb != address) {
     page.Malformed(GHCB_MALFORMED_NOT_REGISTERED);
     return {};
@@ -289,7 +231,7 @@ Host::Outcome Host::CallByPage(VmplContext& context) {
   }
 }
 
-void Host::Cpuid(GhcbPage& page) {
+void Host::Cpuid(GhcbRequest& page) {
   if (!page.Has(offsetof(ghcb_page, rax), offsetof(ghcb_page, rcx))) {
     return;
   }
@@ -303,55 +245,7 @@ void Host::Cpuid(GhcbPage& page) {
   page.Done();
 }
 
-bool Host::IsGuarded(uint16_t port) {
-  return port == kLogPort || port == kKeyboardPort || port == kPortA || port == kResetPort ||
-         (port >= kDebugExitPort && port < kDebugExitPort + 4) ||
-         (port >= kPowerPort && port < kPowerPort + 2) ||
-         (port >= FwCfgGate::kHighPort && port < FwCfgGate::kEndPort);
-}
-
-std::optional<End> Host::WritePort(uint16_t port, unsigned size, uint32_t value, unsigned vmpl) {
-  if (port >= FwCfgGate::kHighPort && port < FwCfgGate::kEndPort) {
-    if (size == 4) {
-      fw_cfg_.Write(port, value);
-    }
-    return std::nullopt;
-  }
-  const bool ends = (port >= kDebugExitPort && port < kDebugExitPort + 4) ||
-                    (port == kPowerPort && size >= 2 && (value & kSleepEnable) != 0) ||
-                    (port == kPowerPort + 1 && (value & kSleepEnable >> 8) != 0) ||
-                    (port == kKeyboardPort && static_cast<uint8_t>(value) == kKeyboardReset) ||
-                    (port == kResetPort && (value & kResetNow) != 0) ||
-                    (port == kPortA && (value & 1) != 0);
-  if (ends) {
-    return End{.kind = End::Kind::kPort,
-               .vmpl = vmpl,
-               .port = port,
-               .size = static_cast<uint8_t>(size),
-               .value = value};
-  }
-  if (port != kLogPort) {
-    hardware_.WritePort(port, size, value);
-  }
-  return std::nullopt;
-}
-
-uint32_t Host::ReadPort(uint16_t port, unsigned size) {
-  const bool is_ours =
-      port == kLogPort || (port >= FwCfgGate::kHighPort && port < FwCfgGate::kEndPort);
-  return is_ours ? ~uint32_t{0} : hardware_.ReadPort(port, size);
-}
-
-std::optional<End> Host::AccessPort(unsigned vmpl, uint16_t port, unsigned size, bool is_in,
-                                    uint32_t& value) {
-  if (is_in) {
-    value = ReadPort(port, size);
-    return std::nullopt;
-  }
-  return WritePort(port, size, value, vmpl);
-}
-
-Host::Outcome Host::Port(GhcbPage& page, VmplContext& context) {
+Host::Outcome Host::Port(GhcbRequest& page, VmplContext& context) {
   const uint64_t info = page.info1();
   const auto port = static_cast<uint16_t>(info >> 16);
   const unsigned size = (info & GHCB_IO_8) != 0    ? 1
@@ -379,31 +273,31 @@ Host::Outcome Host::Port(GhcbPage& page, VmplContext& context) {
     }
     for (uint64_t i = 0; i < count && !outcome.end.has_value(); ++i) {
       if (is_in) {
-        const uint32_t value = ReadPort(port, size);
+        const uint32_t value = ports_.Read(port, size);
         buffer.value().CopyOut(i * size, BytesOf(value).first(size)).value();
       } else {
         uint32_t value = 0;
         buffer.value().CopyIn(i * size, MutableBytesOf(value).first(size)).value();
-        outcome.end = WritePort(port, size, value, context.vmpl);
+        outcome.end = ports_.Write(port, size, value, context.vmpl);
       }
     }
     page.Done();
     return outcome;
   }
   if (is_in) {
-    page.Put(offsetof(ghcb_page, rax), ReadPort(port, size) & mask);
+    page.Put(offsetof(ghcb_page, rax), ports_.Read(port, size) & mask);
   } else {
     if (!page.Has(offsetof(ghcb_page, rax))) {
       return {};
     }
-    outcome.end = WritePort(
+    outcome.end = ports_.Write(
         port, size, static_cast<uint32_t>(page.Get(offsetof(ghcb_page, rax))) & mask, context.vmpl);
   }
   page.Done();
   return outcome;
 }
 
-void Host::Msr(GhcbPage& page) {
+void Host::Msr(GhcbRequest& page) {
   if (!page.Has(offsetof(ghcb_page, rcx))) {
     return;
   }
@@ -442,7 +336,7 @@ Result<void> Host::ChangePageState(uint64_t page, uint64_t count, uint64_t opera
   }
 }
 
-void Host::ChangePageStates(GhcbPage& page) {
+void Host::ChangePageStates(GhcbRequest& page) {
   if (!page.Has(offsetof(ghcb_page, sw_scratch))) {
     return;
   }
@@ -483,7 +377,7 @@ void Host::ChangePageStates(GhcbPage& page) {
   page.Done();
 }
 
-void Host::GuestRequest(GhcbPage& page, bool is_extended) {
+void Host::GuestRequest(GhcbRequest& page, bool is_extended) {
   const Result<UntrustedBytes> request = shared_.At(page.info1(), kPageSize);
   const Result<UntrustedBytes> response = shared_.At(page.info2(), kPageSize);
   if (!request.ok() || !response.ok() || ((page.info1() | page.info2()) & kPageMask) != 0) {
@@ -524,7 +418,7 @@ void Host::GuestRequest(GhcbPage& page, bool is_extended) {
   page.Done(static_cast<uint32_t>(result));
 }
 
-void Host::CreateProcessor(GhcbPage& page, const VmplContext& by) {
+void Host::CreateProcessor(GhcbRequest& page, const VmplContext& by) {
   const uint64_t info = page.info1();
   const uint64_t operation = info & 0xffff;
   const unsigned vmpl = info >> 16 & 0xf;
@@ -581,7 +475,7 @@ void Host::CreateProcessor(GhcbPage& page, const VmplContext& by) {
   page.Done();
 }
 
-void Host::Doorbell(GhcbPage& page, VmplContext& context) {
+void Host::Doorbell(GhcbRequest& page, VmplContext& context) {
   const uint64_t address = page.info2();
   switch (page.info1()) {
     case GHCB_DOORBELL_PREFERRED:
@@ -626,7 +520,7 @@ bool Host::RingDoorbell(VmplContext& context, unsigned vmpl) {
   return (doorbell.flags & GHCB_DOORBELL_NO_FURTHER_SIGNAL) == 0;
 }
 
-void Host::ApicIds(GhcbPage& page) {
+void Host::ApicIds(GhcbRequest& page) {
   if (!page.Has(offsetof(ghcb_page, rax), offsetof(ghcb_page, rbx))) {
     return;
   }

@@ -8,21 +8,15 @@
 #include "vmpl-switch/abi/ghcb.h"
 #include "vmpl-switch/emulator/firmware/guest_cpuid.h"
 #include "vmpl-switch/emulator/firmware/secure_processor.h"
-#include "vmpl-switch/emulator/monitor/fw_cfg.h"
+#include "vmpl-switch/emulator/monitor/end.h"
+#include "vmpl-switch/emulator/monitor/ghcb_request.h"
 #include "vmpl-switch/emulator/monitor/hardware.h"
+#include "vmpl-switch/emulator/monitor/machine_ports.h"
 #include "vmpl-switch/emulator/monitor/processors.h"
 #include "vmpl-switch/emulator/monitor/shared_memory.h"
 #include "vmpl-switch/emulator/monitor/vmpl_context.h"
 
 namespace nsgx::emu {
-
-// Ports of the machine that are more than a device's.
-inline constexpr uint16_t kLogPort = 0xe9;        // the monitor's own log
-inline constexpr uint16_t kDebugExitPort = 0xf4;  // ends QEMU
-inline constexpr uint16_t kKeyboardPort = 0x64;   // 0xfe resets
-inline constexpr uint16_t kPortA = 0x92;          // bit 0 resets
-inline constexpr uint16_t kPowerPort = 0x604;     // ACPI, PM1a control
-inline constexpr uint16_t kResetPort = 0xcf9;
 
 // The hypervisor's side of the GHCB protocol, version 2, for the guest on one processor. What
 // guests say is checked; guests must not believe what it answers.
@@ -46,7 +40,7 @@ class Host {
         contexts_(processors.At(self).contexts),
         firmware_(firmware),
         cpuid_(cpuid),
-        fw_cfg_(hardware, shared_),
+        ports_(hardware, shared_),
         counters_(processors.counters()) {}
 
   // VMGEXIT by `context`: answers what its GHCB MSR says.
@@ -58,31 +52,22 @@ class Host {
   // Says that something waits for `vmpl`. Returns true when VMPL0 is to get #HV.
   bool RingDoorbell(VmplContext& context, unsigned vmpl);
 
-  // A port by a VMPL that has the devices, without a request: `value` is what it writes, or gets
-  // what it reads.
-  std::optional<End> AccessPort(unsigned vmpl, uint16_t port, unsigned size, bool is_in,
-                                uint32_t& value);
-
-  // True when a guest's access to [port, port + size) must come to us.
-  static bool IsGuarded(uint16_t port);
+  // For a VMPL that has the devices and asks for nothing.
+  MachinePorts& ports() { return ports_; }
 
  private:
-  class GhcbPage;
-
   Outcome CallByMsr(VmplContext& context);
   Outcome CallByPage(VmplContext& context);
 
   // Each answers in the page.
-  void Cpuid(GhcbPage& page);
-  Outcome Port(GhcbPage& page, VmplContext& context);
-  std::optional<End> WritePort(uint16_t port, unsigned size, uint32_t value, unsigned vmpl);
-  uint32_t ReadPort(uint16_t port, unsigned size);
-  void Msr(GhcbPage& page);
-  void ChangePageStates(GhcbPage& page);
-  void GuestRequest(GhcbPage& page, bool is_extended);
-  void CreateProcessor(GhcbPage& page, const VmplContext& by);
-  void Doorbell(GhcbPage& page, VmplContext& context);
-  void ApicIds(GhcbPage& page);
+  void Cpuid(GhcbRequest& page);
+  Outcome Port(GhcbRequest& page, VmplContext& context);
+  void Msr(GhcbRequest& page);
+  void ChangePageStates(GhcbRequest& page);
+  void GuestRequest(GhcbRequest& page, bool is_extended);
+  void CreateProcessor(GhcbRequest& page, const VmplContext& by);
+  void Doorbell(GhcbRequest& page, VmplContext& context);
+  void ApicIds(GhcbRequest& page);
 
   // Whether a processor takes the state of `context`.
   bool CanRun(const VmplContext& context) const;
@@ -96,7 +81,7 @@ class Host {
   Contexts& contexts_;
   firmware::SecureProcessor& firmware_;
   const firmware::GuestCpuid& cpuid_;
-  FwCfgGate fw_cfg_;
+  MachinePorts ports_;
   Counters& counters_;
 };
 

@@ -7,6 +7,7 @@
 #include "base/core/log.h"
 #include "vmpl-switch/abi/igvm.h"
 #include "vmpl-switch/abi/snp.h"
+#include "vmpl-switch/emulator/monitor/ghcb_request.h"
 #include "vmpl-switch/emulator/monitor/guest_space.h"
 #include "vmpl-switch/emulator/monitor/vc_delivery.h"
 
@@ -288,17 +289,6 @@ bool HostileHost::AnswerSwitch(VmplContext& context, std::string_view kind) {
   return true;
 }
 
-void HostileHost::Finish(UntrustedBytes page, uint64_t info1, uint64_t info2) {
-  const auto put = [&](size_t offset, uint64_t value) {
-    page.CopyOutObject(offset, value).value();
-    const size_t at = offsetof(ghcb_page, valid_bitmap) + offset / 64;
-    const uint8_t bits = page.CopyInObject<uint8_t>(at).value();
-    page.CopyOutObject(at, static_cast<uint8_t>(bits | 1u << (offset / 8 % 8))).value();
-  };
-  put(offsetof(ghcb_page, sw_exit_info_1), info1);
-  put(offsetof(ghcb_page, sw_exit_info_2), info2);
-}
-
 bool HostileHost::AnswerPage(VmplContext& context) {
   const Result<UntrustedBytes> bytes = shared_.At(context.ghcb_msr, kPageSize);
   if (!bytes.ok()) {
@@ -319,12 +309,12 @@ bool HostileHost::AnswerPage(VmplContext& context) {
       header.next = static_cast<uint16_t>(header.end + 1);
       page.CopyOutObject(offsetof(ghcb_page, buffer), header).value();
     }
-    Finish(page, GHCB_ANSWER_OK, 0);
+    GhcbRequest(page).Done();
   } else if (word(1) == "exception") {
-    Finish(page, GHCB_ANSWER_EXCEPTION,
-           kVectorGeneralProtection | kEventTypeException | kEventHasError | kEventValid);
+    GhcbRequest(page).Answer(GHCB_ANSWER_EXCEPTION, kVectorGeneralProtection | kEventTypeException |
+                                                        kEventHasError | kEventValid);
   } else if (word(1) == "malformed") {
-    Finish(page, GHCB_ANSWER_MALFORMED, GHCB_MALFORMED_INVALID_EVENT);
+    GhcbRequest(page).Malformed(GHCB_MALFORMED_INVALID_EVENT);
   } else if (word(1) == "silence") {
     for (size_t i = 0; i < sizeof(ghcb_page::valid_bitmap); ++i) {
       page.CopyOutObject(offsetof(ghcb_page, valid_bitmap) + i, uint8_t{0}).value();
@@ -360,7 +350,7 @@ bool HostileHost::AnswerMessage(UntrustedBytes page) {
     return false;  // the secure processor's own answer is needed
   }
   UntrustedBytes(to.value()).CopyOut(0, copy).value();
-  Finish(page, GHCB_ANSWER_OK, info2);
+  GhcbRequest(page).Done(info2);
   DoneOnce();
   return true;
 }

@@ -77,7 +77,6 @@ class HostileHost final : public Tampering {
   bool AnswerSwitch(VmplContext& context, std::string_view kind);
   bool AnswerPage(VmplContext& context);
   bool AnswerMessage(UntrustedBytes page);
-  void Finish(UntrustedBytes page, uint64_t info1, uint64_t info2);
   void TamperWithMessage(UntrustedBytes answer);
   void ChangeCpuid();
   void ChangeMemoryMap();

@@ -6,7 +6,7 @@
 
 #include "base/core/log.h"
 #include "base/core/mem_raw.h"
-
+#include "vmpl-switch/emulator/monitor/control_registers.h"
 #include "vmpl-switch/emulator/monitor/vc_delivery.h"
 
 namespace nsgx::emu {
@@ -17,46 +17,6 @@ constexpr unsigned kOwnerOfDevices = 1;  // the VMPL that interrupts are for
 constexpr uint64_t kMsrInstructionSize = 2;
 // Lines about denied accesses; the rest is only counted.
 constexpr uint64_t kMaxDeniedLines = 200;
-
-constexpr uint64_t kWritableEfer =
-    kEferSyscall | kEferLongEnable | kEferNoExecute | kEferFastFxsave | kEferLongActive;
-
-// Registers by which a guest could reach the monitor; it is told that it has no SVM.
-constexpr uint32_t kFirstSvmMsr = 0xc0010114;
-constexpr uint32_t kLastSvmMsr = 0xc0010117;
-
-// Two bits a register, for reads and writes; three ranges of 8192 registers, 2 KiB each.
-void InterceptMsr(uint8_t (&map)[8192], uint32_t number) {
-  constexpr uint32_t kRangeSize = 0x2000;
-  size_t base = 0;
-  if (number >= 0xc0010000) {
-    base = 0x1000;
-  } else if (number >= 0xc0000000) {
-    base = 0x800;
-  }
-  const uint32_t index = number & (kRangeSize - 1);
-  map[base + index / 4] = static_cast<uint8_t>(map[base + index / 4] | 3u << (index % 4 * 2));
-}
-
-void GuardPort(InterceptMaps& maps, uint16_t port) {
-  maps.guarded_ports[port / 8] =
-      static_cast<uint8_t>(maps.guarded_ports[port / 8] | 1u << port % 8);
-}
-
-void FillMaps(InterceptMaps& maps) {
-  InterceptMsr(maps.msr, kMsrEfer);
-  InterceptMsr(maps.msr, SNP_MSR_GHCB);
-  InterceptMsr(maps.msr, SNP_MSR_SEV_STATUS);
-  for (uint32_t number = kFirstSvmMsr; number <= kLastSvmMsr; ++number) {
-    InterceptMsr(maps.msr, number);
-  }
-  FillOnce(maps.all_ports, std::byte{0xff}, sizeof(maps.all_ports));
-  for (uint32_t port = 0; port <= 0xffff; ++port) {
-    if (Host::IsGuarded(static_cast<uint16_t>(port))) {
-      GuardPort(maps, static_cast<uint16_t>(port));
-    }
-  }
-}
 
 std::string_view FaultName(RmpFault fault) {
   switch (fault) {
@@ -74,14 +34,6 @@ std::string_view FaultName(RmpFault fault) {
       return "a page beyond its rights";
   }
   return "?";
-}
-
-// Attacks are looked for in the log by these words.
-std::string_view PortName(uint16_t port) {
-  if (port >= kDebugExitPort && port < kDebugExitPort + 4) {
-    return "debug exit";
-  }
-  return port == kPowerPort || port == kPowerPort + 1 ? "power off" : "reset";
 }
 
 }  // namespace
@@ -105,37 +57,15 @@ Monitor::Monitor(Hardware& hardware, const GuestMemory& memory, Rmp& rmp, Nested
   FillMaps(maps_);
   for (unsigned vmpl = 0; vmpl < kVmpls; ++vmpl) {
     contexts_[vmpl].vmcb = &vmcbs.pages[vmpl];
-    PrepareVmcb(contexts_[vmpl]);
+    contexts_[vmpl].vmcb->control.asid = vmpl + 1;
+    contexts_[vmpl].vmcb->control.nested_paging = 1;
+    SetIntercepts(contexts_[vmpl], maps_, processors_.count() > 1);
   }
 }
 
 void Monitor::SetTampering(Tampering& tampering) {
   tampering_ = &tampering;
   GuardPort(maps_, kTamperingPort);
-}
-
-void Monitor::PrepareVmcb(VmplContext& context) {
-  VmcbControl& control = context.vmcb->control;
-  control.intercept_cr = kInterceptWriteCr0;
-  control.intercept_exceptions = 1u << kVectorInvalidOpcode;
-  control.intercept3 = kIntercept3Cpuid | kIntercept3Invlpga | kIntercept3Ioio | kIntercept3Msr |
-                       kIntercept3Shutdown;
-  control.intercept4 = kIntercept4Svm;
-  control.msr_map = reinterpret_cast<uintptr_t>(maps_.msr);
-  control.asid = context.vmpl + 1;
-  control.nested_paging = 1;
-  if (context.vmpl == 0 || processors_.count() > 1) {
-    // Not VMPL0's affair, and how other processors interrupt this one.
-    control.intercept3 |= kIntercept3Nmi;
-  }
-  if (context.vmpl == 0) {
-    // Devices are not its affair: neither their ports nor their interrupts.
-    control.io_map = reinterpret_cast<uintptr_t>(maps_.all_ports);
-    control.intercept3 |= kIntercept3Intr | kIntercept3Hlt;
-    control.virtual_interrupt = kVirtualMasking;
-  } else {
-    control.io_map = reinterpret_cast<uintptr_t>(maps_.guarded_ports);
-  }
 }
 
 void Monitor::Load(VmplContext& context) {
@@ -307,9 +237,11 @@ Monitor::MaybeEnd Monitor::HandleExit() {
     case ExitAction::kDecodeInvalid:
       return HandleInvalidOpcode(context);
     case ExitAction::kWriteCr0:
-      return HandleCr0(context);
+      HandleCr0(context);
+      return std::nullopt;
     case ExitAction::kServeMsr:
-      return HandleMsr(context);
+      HandleMsr(context);
+      return std::nullopt;
     case ExitAction::kPort:
       return HandlePort(context);
     case ExitAction::kReflect:
@@ -352,9 +284,8 @@ void Monitor::Raise(VmplContext& context, uint32_t vector, std::optional<uint32_
 Decoded Monitor::DecodeAtRip(VmplContext& context) {
   const VmcbSave& save = context.vmcb->save;
   std::byte bytes[kMaxInstructionSize];
-  constexpr uint16_t kLongCode = 1 << 9;
   const bool is_64_bit =
-      (save.efer & kEferLongActive) != 0 && (save.cs.attributes & kLongCode) != 0;
+      (save.efer & kEferLongActive) != 0 && (save.cs.attributes & kSegmentLongCode) != 0;
   const uint64_t rip = is_64_bit ? save.rip : (save.cs.base + save.rip) & 0xffffffff;
   const size_t size = Space(context).Fetch(GuestVirt(rip), bytes);
   return Decode(std::span(bytes, size), is_64_bit);
@@ -435,7 +366,7 @@ Monitor::MaybeEnd Monitor::HandleSnpInstruction(VmplContext& context, const Deco
   return std::nullopt;
 }
 
-Monitor::MaybeEnd Monitor::HandleCr0(VmplContext& context) {
+void Monitor::HandleCr0(VmplContext& context) {
   VmcbSave& save = context.vmcb->save;
   const Decoded decoded = DecodeAtRip(context);
   uint64_t value = save.cr0;
@@ -449,46 +380,17 @@ Monitor::MaybeEnd Monitor::HandleCr0(VmplContext& context) {
   } else {
     // LMSW, which nothing since the 80286 needs.
     Raise(context, kVectorInvalidOpcode, std::nullopt);
-    return std::nullopt;
+    return;
   }
-  value |= kCr0ExtensionType;
-  const bool was_paging = (save.cr0 & kCr0Paging) != 0;
-  const bool is_paging = (value & kCr0Paging) != 0;
-  const bool enters_long_mode = !was_paging && is_paging && (save.efer & kEferLongEnable) != 0;
-  constexpr uint16_t kLongCode = 1 << 9;
-  if (value >> 32 != 0 || (is_paging && (value & kCr0Protection) == 0) ||
-      ((value & kCr0NotWriteThrough) != 0 && (value & kCr0CacheDisable) == 0) ||
-      (enters_long_mode && (save.cr4 & kCr4Pae) == 0) ||
-      (was_paging && !is_paging && (save.cs.attributes & kLongCode) != 0)) {
+  if (!WriteCr0(save, value)) {
     Raise(context, kVectorGeneralProtection, 0);
-    return std::nullopt;
-  }
-  save.cr0 = value;
-  if (enters_long_mode) {
-    save.efer |= kEferLongActive;
-  } else if (!is_paging) {
-    save.efer &= ~kEferLongActive;
+    return;
   }
   save.rip += decoded.size;
   context.vmcb->control.interrupt_shadow = 0;
-  return std::nullopt;
 }
 
-Monitor::MaybeEnd Monitor::WriteEfer(VmplContext& context, uint64_t value) {
-  VmcbSave& save = context.vmcb->save;
-  const uint64_t before = save.efer;
-  const bool is_paging = (save.cr0 & kCr0Paging) != 0;
-  if ((value & ~(kWritableEfer | SNP_EFER_SVME)) != 0 ||
-      (is_paging && ((value ^ before) & kEferLongEnable) != 0)) {
-    Raise(context, kVectorGeneralProtection, 0);
-    return std::nullopt;
-  }
-  save.efer = (value & ~kEferLongActive) | (before & kEferLongActive) | SNP_EFER_SVME;
-  save.rip += kMsrInstructionSize;
-  return std::nullopt;
-}
-
-Monitor::MaybeEnd Monitor::HandleMsr(VmplContext& context) {
+void Monitor::HandleMsr(VmplContext& context) {
   ++counters_.served_msr;
   VmcbSave& save = context.vmcb->save;
   GeneralRegisters& registers = context.registers;
@@ -496,16 +398,14 @@ Monitor::MaybeEnd Monitor::HandleMsr(VmplContext& context) {
   context.vmcb->control.interrupt_shadow = 0;
   if (context.vmcb->control.exit_info_1 == 1) {
     const uint64_t value = (save.rax & 0xffffffff) | registers.rdx << 32;
-    if (number == kMsrEfer) {
-      return WriteEfer(context, value);
-    }
     if (number == SNP_MSR_GHCB) {
       context.ghcb_msr = value;
-      save.rip += kMsrInstructionSize;
-      return std::nullopt;
+    } else if (number != kMsrEfer || !WriteEfer(save, value)) {
+      Raise(context, kVectorGeneralProtection, 0);
+      return;
     }
-    Raise(context, kVectorGeneralProtection, 0);
-    return std::nullopt;
+    save.rip += kMsrInstructionSize;
+    return;
   }
   uint64_t value = 0;
   if (number == kMsrEfer) {
@@ -519,7 +419,6 @@ Monitor::MaybeEnd Monitor::HandleMsr(VmplContext& context) {
   save.rax = value & 0xffffffff;
   registers.rdx = value >> 32;
   save.rip += kMsrInstructionSize;
-  return std::nullopt;
 }
 
 // Ports are devices', which a VMPL below VMPL0 has; the few that come here it gets at once, as if
@@ -539,7 +438,11 @@ Monitor::MaybeEnd Monitor::HandlePort(VmplContext& context) {
   auto value = static_cast<uint32_t>(save.rax & mask);
   MaybeEnd end;
   if (tampering_ == nullptr || port != kTamperingPort) {
-    end = host_.AccessPort(context.vmpl, port, size, is_in, value);
+    if (is_in) {
+      value = host_.ports().Read(port, size);
+    } else {
+      end = host_.ports().Write(port, size, value, context.vmpl);
+    }
   } else if (is_in) {
     value = tampering_->Say();
   } else {
@@ -685,37 +588,6 @@ Monitor::MaybeEnd Monitor::Deny(VmplContext& context, RmpFault fault, Page page)
   }
   Raise(context, kVectorGeneralProtection, 0);
   return std::nullopt;
-}
-
-void LogEnd(const End& end) {
-  switch (end.kind) {
-    case End::Kind::kPort:
-      LOG(kNotice, "end: ", PortName(end.port), " by VMPL", end.vmpl, ", port ", Hex{end.port},
-          " value ", Hex{end.value});
-      return;
-    case End::Kind::kTerminated:
-      LOG(kNotice, "end: VMPL", end.vmpl, " terminated itself, set ", end.details[0], " reason ",
-          Hex{end.details[1]});
-      return;
-    case End::Kind::kShutdown:
-      LOG(kNotice, "end: VMPL", end.vmpl, " shut down (triple fault), rip ", Hex{end.details[0]},
-          " cr2 ", Hex{end.details[1]});
-      return;
-    case End::Kind::kHalted:
-      LOG(kNotice, "end: VMPL", end.vmpl, " halted for ever, rip ", Hex{end.details[0]});
-      return;
-    case End::Kind::kAccess:
-      LOG(kNotice, "end: VMPL", end.vmpl, " cannot continue without ", Hex{end.details[1]},
-          ", rip ", Hex{end.details[0]});
-      return;
-    case End::Kind::kState:
-      LOG(kNotice, "end: the processor refuses the state of VMPL", end.vmpl, ", rip ",
-          Hex{end.details[0]}, " cr0 ", Hex{end.details[1]});
-      return;
-    case End::Kind::kMonitor:
-      LOG(kNotice, "end: the monitor found a fault of its own, VMPL", end.vmpl);
-      return;
-  }
 }
 
 }  // namespace nsgx::emu

@@ -5,9 +5,11 @@
 
 #include "vmpl-switch/emulator/firmware/secure_processor.h"
 #include "vmpl-switch/emulator/monitor/counters.h"
+#include "vmpl-switch/emulator/monitor/end.h"
 #include "vmpl-switch/emulator/monitor/exits.h"
 #include "vmpl-switch/emulator/monitor/hardware.h"
 #include "vmpl-switch/emulator/monitor/host.h"
+#include "vmpl-switch/emulator/monitor/intercepts.h"
 #include "vmpl-switch/emulator/monitor/nested_tables.h"
 #include "vmpl-switch/emulator/monitor/paranoia.h"
 #include "vmpl-switch/emulator/monitor/processors.h"
@@ -17,12 +19,6 @@
 
 namespace nsgx::emu {
 
-// Bitmaps of what exits, page-aligned and for ever.
-struct InterceptMaps {
-  alignas(kPageSize) uint8_t msr[8192];
-  alignas(kPageSize) uint8_t all_ports[12288];
-  alignas(kPageSize) uint8_t guarded_ports[12288];
-};
 struct VmcbPages {
   Vmcb pages[kVmpls];
 };
@@ -58,7 +54,6 @@ class Monitor {
     return GuestSpace(memory_, rmp_, context.vmpl, context.vmcb->save);
   }
 
-  void PrepareVmcb(VmplContext& context);
   void Load(VmplContext& context);
   void Store(VmplContext& context);
   void SwitchTo(unsigned vmpl);
@@ -73,8 +68,8 @@ class Monitor {
   MaybeEnd HandleInvalidOpcode(VmplContext& context);
   void HandleBroadcast(VmplContext& context, const Decoded& decoded);
   MaybeEnd HandleSnpInstruction(VmplContext& context, const Decoded& decoded);
-  MaybeEnd HandleCr0(VmplContext& context);
-  MaybeEnd HandleMsr(VmplContext& context);
+  void HandleCr0(VmplContext& context);
+  void HandleMsr(VmplContext& context);
   MaybeEnd HandleHypercall(VmplContext& context);
   MaybeEnd HandlePort(VmplContext& context);
   MaybeEnd HandleNestedFault(VmplContext& context);
@@ -83,7 +78,6 @@ class Monitor {
   MaybeEnd Deny(VmplContext& context, RmpFault fault, Page page);
   void Raise(VmplContext& context, uint32_t vector, std::optional<uint32_t> error_code);
   Decoded DecodeAtRip(VmplContext& context);
-  MaybeEnd WriteEfer(VmplContext& context, uint64_t value);
 
   Hardware& hardware_;
   const GuestMemory& memory_;
@@ -101,8 +95,5 @@ class Monitor {
   // A device wants VMPL1, and VMPL0 has been told; it is not asked again until VMPL1 has run.
   bool device_waits_ = false;
 };
-
-// Writes one line that says why the machine ended.
-void LogEnd(const End& end);
 
 }  // namespace nsgx::emu

@@ -8,6 +8,7 @@
 
 #include "base/core/spinlock.h"
 #include "vmpl-switch/emulator/monitor/counters.h"
+#include "vmpl-switch/emulator/monitor/end.h"
 #include "vmpl-switch/emulator/monitor/hardware.h"
 #include "vmpl-switch/emulator/monitor/nested_tables.h"
 #include "vmpl-switch/emulator/monitor/vmpl_context.h"

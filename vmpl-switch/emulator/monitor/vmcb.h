@@ -86,6 +86,9 @@ inline constexpr uint64_t kCr0CacheDisable = 1 << 30;
 inline constexpr uint64_t kCr0Paging = uint64_t{1} << 31;
 inline constexpr uint64_t kCr4Pae = 1 << 5;
 inline constexpr uint64_t kCr4La57 = 1 << 12;
+// In a segment's attributes.
+inline constexpr uint16_t kSegmentLongCode = 1 << 9;
+
 inline constexpr uint64_t kEferSyscall = 1 << 0;
 inline constexpr uint64_t kEferLongEnable = 1 << 8;
 inline constexpr uint64_t kEferLongActive = 1 << 10;
