@@ -37,6 +37,11 @@ def require():
         sys.exit(1 if os.environ.get("CI") == "true" else _SKIPPED_STATUS)
 
 
+def processors():
+    """How many the machine has if nothing else is said."""
+    return _processors
+
+
 def run(*arguments, given=b"", timeout=150, program="./nsgx-run", environment=None, processors=None):
     """Runs nsgx-run --machine=emu with these arguments."""
     with tempfile.TemporaryDirectory() as folder:
