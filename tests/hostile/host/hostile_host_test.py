@@ -134,7 +134,11 @@ done
     def test_attacks_that_end_the_machine(self):
         for attack, reason in _REASONS.items():
             with self.subTest(attack):
-                result = hostile_machine.run(f"start 4000\n./knock {attack}\nsleep 3; kill $!; wait; echo alive\n")
+                script = f"start 4000\n./knock {attack}\nsleep 3; kill $!; wait; echo alive\n"
+                if machine.processors() > 1 and attack.startswith("return "):
+                    # Behind a refused return another processor waits to be started: it looks as if the guest had taken its own away.
+                    script = "echo 0 > /sys/devices/system/cpu/cpu1/online\n" + script
+                result = hostile_machine.run(script)
                 self.assertNotIn(b"alive", result.out)
                 self.assertIn(f"end: VMPL0 terminated itself, set 7 reason 0x{reason:x}\n", result.console)
                 self.check_secret(result.console, hidden=True)
