@@ -11,7 +11,7 @@ namespace {
 
 // Attacks are looked for in the log by these words.
 std::string_view PortName(uint16_t port) {
-  if (port >= kDebugExitPort && port < kDebugExitPort + 4) {
+  if (IsDebugExit(port)) {
     return "debug exit";
   }
   return port == kPowerPort || port == kPowerPort + 1 ? "power off" : "reset";

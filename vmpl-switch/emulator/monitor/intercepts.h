@@ -8,13 +8,14 @@
 
 namespace nsgx::emu {
 
-// Bitmaps of what exits, page-aligned and for ever; one for all processors.
+// Bitmaps of what exits, page-aligned and for ever; all processors have the same.
 struct InterceptMaps {
   alignas(kPageSize) uint8_t msr[8192];
   alignas(kPageSize) uint8_t all_ports[12288];
   alignas(kPageSize) uint8_t guarded_ports[12288];
 };
 
+// Requires: the maps are zero.
 void FillMaps(InterceptMaps& maps);
 
 // Accesses to this port come to the monitor from now on.

@@ -19,6 +19,10 @@ inline constexpr uint16_t kPortA = 0x92;          // bit 0 resets
 inline constexpr uint16_t kPowerPort = 0x604;     // ACPI, PM1a control
 inline constexpr uint16_t kResetPort = 0xcf9;
 
+constexpr bool IsDebugExit(uint16_t port) {
+  return port >= kDebugExitPort && port < kDebugExitPort + 4;
+}
+
 // Ports as guests have them: devices' are QEMU's, but nobody ends the machine, reaches memory by
 // fw_cfg or writes to our log without us.
 class MachinePorts {

@@ -280,7 +280,9 @@ void MonitorMain(const nsgx::emu::StartInfo* info) {
   }
 
   Tampering* const tampering = StartTampering(*info, memory, rmp);
+  FillMaps(g_maps);
   if (tampering != nullptr) {
+    GuardPort(g_maps, kTamperingPort);
     tampering->AfterLaunch();
   }
 

@@ -40,33 +40,28 @@ std::string_view FaultName(RmpFault fault) {
 
 Monitor::Monitor(Hardware& hardware, const GuestMemory& memory, Rmp& rmp, NestedTables& tables,
                  Processors& processors, unsigned self, firmware::SecureProcessor& firmware,
-                 const firmware::GuestCpuid& cpuid, Paranoia& paranoia, InterceptMaps& maps,
+                 const firmware::GuestCpuid& cpuid, Paranoia& paranoia, const InterceptMaps& maps,
                  VmcbPages& vmcbs)
     : hardware_(hardware),
       memory_(memory),
       rmp_(rmp),
       tables_(tables),
       paranoia_(paranoia),
-      maps_(maps),
       processors_(processors),
       self_(self),
       processor_(processors.At(self)),
       contexts_(processor_.contexts),
       counters_(processors.counters()),
       host_(hardware, memory, rmp, processors, self, firmware, cpuid) {
-  FillMaps(maps_);
   for (unsigned vmpl = 0; vmpl < kVmpls; ++vmpl) {
     contexts_[vmpl].vmcb = &vmcbs.pages[vmpl];
     contexts_[vmpl].vmcb->control.asid = vmpl + 1;
     contexts_[vmpl].vmcb->control.nested_paging = 1;
-    SetIntercepts(contexts_[vmpl], maps_, processors_.count() > 1);
+    SetIntercepts(contexts_[vmpl], maps, processors_.count() > 1);
   }
 }
 
-void Monitor::SetTampering(Tampering& tampering) {
-  tampering_ = &tampering;
-  GuardPort(maps_, kTamperingPort);
-}
+void Monitor::SetTampering(Tampering& tampering) { tampering_ = &tampering; }
 
 void Monitor::Load(VmplContext& context) {
   LoadFromVmsa(*context.vmsa, context.live());
@@ -148,10 +143,14 @@ Monitor::MaybeEnd Monitor::Enter() {
   hardware_.Enter(*context.vmcb, context.registers, takes_interrupts);
   processors_.ReturnFromGuest(self_);
   ++counters_.exits;
+  KeepGuestNmi();
+  return std::nullopt;
+}
+
+void Monitor::KeepGuestNmi() {
   if (processors_.TakeGuestNmi(self_)) {
     contexts_[kOwnerOfDevices].pending.nmi = true;
   }
-  return std::nullopt;
 }
 
 End Monitor::Run(snp_vmsa& vmsa) {
@@ -170,9 +169,7 @@ End Monitor::RunWhenReleased() {
 void Monitor::Hold() {
   while (processor_.is_held && !processors_.end().has_value()) {
     processors_.Sleep(self_);
-    if (processors_.TakeGuestNmi(self_)) {
-      contexts_[kOwnerOfDevices].pending.nmi = true;
-    }
+    KeepGuestNmi();
   }
   if (!processor_.is_held) {
     Load(current());

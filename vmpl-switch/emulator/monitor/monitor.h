@@ -29,10 +29,10 @@ class Monitor {
  public:
   Monitor(Hardware& hardware, const GuestMemory& memory, Rmp& rmp, NestedTables& tables,
           Processors& processors, unsigned self, firmware::SecureProcessor& firmware,
-          const firmware::GuestCpuid& cpuid, Paranoia& paranoia, InterceptMaps& maps,
+          const firmware::GuestCpuid& cpuid, Paranoia& paranoia, const InterceptMaps& maps,
           VmcbPages& vmcbs);
 
-  // From now on `tampering` is asked, too. Requires: it stays for ever.
+  // From now on `tampering` is asked, too. Requires: it stays for ever; its port is guarded.
   void SetTampering(Tampering& tampering);
 
   // Starts VMPL0 with the state in `vmsa`, a page that no guest can reach, and runs the processor
@@ -62,6 +62,8 @@ class Monitor {
   End RunToTheEnd();
   // Leaves the run in `current`; an end when there is no way in.
   MaybeEnd Enter();
+  // An NMI that is not ours waits for the VMPL that has the devices.
+  void KeepGuestNmi();
   MaybeEnd HandleExit();
 
   void HandleInterrupt(VmplContext& context);
@@ -85,7 +87,6 @@ class Monitor {
   NestedTables& tables_;
   Paranoia& paranoia_;
   Tampering* tampering_ = nullptr;
-  InterceptMaps& maps_;
   Processors& processors_;
   unsigned self_;
   VirtualProcessor& processor_;

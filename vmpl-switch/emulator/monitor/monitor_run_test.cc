@@ -46,6 +46,7 @@ class MonitorRunTest : public testing::Test {
       memory[vmpl] = std::make_unique<VmplTables>();
       tables.Initialize(vmpl, *memory[vmpl], vmpl != 0);
     }
+    FillMaps(*maps);
     tables.RefreshAll();
     machine.rmp.SetObserver(&tables);
     monitor = std::make_unique<Monitor>(hardware, machine.memory, machine.rmp, tables, processors,

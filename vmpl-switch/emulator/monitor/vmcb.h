@@ -86,6 +86,7 @@ inline constexpr uint64_t kCr0CacheDisable = 1 << 30;
 inline constexpr uint64_t kCr0Paging = uint64_t{1} << 31;
 inline constexpr uint64_t kCr4Pae = 1 << 5;
 inline constexpr uint64_t kCr4La57 = 1 << 12;
+
 // In a segment's attributes.
 inline constexpr uint16_t kSegmentLongCode = 1 << 9;
 
