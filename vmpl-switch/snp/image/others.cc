@@ -14,6 +14,7 @@
 #include "vmpl-switch/abi/ghcb.h"
 #include "vmpl-switch/snp/cpu/instructions_raw.h"
 #include "vmpl-switch/snp/cpu/selectors.h"
+#include "vmpl-switch/snp/cpu/start_vmsa.h"
 #include "vmpl-switch/snp/enclave/start_enclaves.h"
 #include "vmpl-switch/snp/image/guest_loop.h"
 #include "vmpl-switch/snp/image/seh.h"
@@ -58,31 +59,17 @@ GuestPhys MakeVmsa(Other& other) {
     // Processors mistake a VMSA at the start of 2 MiB for a large page; this one is never used.
     page = OrTerminate(g_seh.allocator.AllocatePage(), Termination::kNoMemory);
   }
-  constexpr snp_segment kCode = {SEH_CODE_SELECTOR, 0xa9b, 0xffffffff, 0};
-  constexpr snp_segment kData = {SEH_DATA_SELECTOR, 0xc93, 0xffffffff, 0};
   snp_vmsa& vmsa = *g_seh.memory.ObjectAt<snp_vmsa>(page);
-  vmsa = {};
-  vmsa.cs = kCode;
-  vmsa.ds = vmsa.es = vmsa.ss = vmsa.fs = vmsa.gs = kData;
-  vmsa.ldtr = {0, 0x82, 0xffff, 0};
-  vmsa.tr = {0, 0x8b, 0xffff, 0};
+  WriteStartVmsa(vmsa, SEH_CODE_SELECTOR, SEH_DATA_SELECTOR);
   vmsa.vmpl = 0;
   vmsa.efer = ReadMsr(kMsrEfer) | SNP_EFER_SVME;
   vmsa.cr0 = kCr0Start;
   vmsa.cr3 = g_seh.space.cr3();
   vmsa.cr4 = kCr4Start;
-  vmsa.dr6 = 0xffff0ff0;
-  vmsa.dr7 = 0x400;
-  vmsa.rflags = 2;
   vmsa.rip = reinterpret_cast<uintptr_t>(&OtherMain);
   // As if it had been called.
   vmsa.rsp = MakeStack(kStackPages) - sizeof(uint64_t);
   vmsa.rdi = reinterpret_cast<uintptr_t>(&other);
-  vmsa.g_pat = SNP_PAT_RESET;
-  vmsa.xcr0 = 1;
-  vmsa.mxcsr = 0x1f80;
-  vmsa.x87_ftw = 0x5555;
-  vmsa.x87_fcw = 0x37f;
   vmsa.sev_features = ReadMsr(SNP_MSR_SEV_STATUS) >> 2;
   if (g_seh.rmp.Adjust(page, SnpPageSize::k4K, kGuestVmpl, 0, true) != SNP_OK) {
     Terminate(Termination::kRmpAdjust);

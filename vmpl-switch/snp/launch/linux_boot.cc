@@ -6,6 +6,7 @@
 
 #include "base/core/bytes.h"
 #include "base/core/mem_raw.h"
+#include "vmpl-switch/snp/cpu/start_vmsa.h"
 #include "vmpl-switch/snp/memory/rmp.h"
 
 namespace nsgx::snp {
@@ -272,29 +273,15 @@ void WriteGuestSecrets(snp_secrets& guest, const snp_secrets& own, const GuestPa
 }
 
 void WriteBootVmsa(snp_vmsa& vmsa, const BootLayout& layout, uint64_t encryption_bit) {
-  constexpr snp_segment kCode = {kBootCode, 0xa9b, 0xffffffff, 0};
-  constexpr snp_segment kData = {kBootData, 0xc93, 0xffffffff, 0};
-  vmsa = {};
-  vmsa.cs = kCode;
-  vmsa.ds = vmsa.es = vmsa.ss = vmsa.fs = vmsa.gs = kData;
+  WriteStartVmsa(vmsa, kBootCode, kBootData);
   vmsa.gdtr = {0, 0, kBootGdtSize - 1, layout.descriptors.raw()};
-  vmsa.ldtr = {0, 0x82, 0xffff, 0};
-  vmsa.tr = {0, 0x8b, 0xffff, 0};
   vmsa.vmpl = kGuestVmpl;
   vmsa.efer = SNP_EFER_SVME | 0xd00;  // LME, LMA, NXE
   vmsa.cr0 = 0x80000033;              // PG, NE, ET, MP, PE
   vmsa.cr3 = layout.page_tables.raw() | encryption_bit;
   vmsa.cr4 = 0x620;  // OSXMMEXCPT, OSFXSR, PAE
-  vmsa.dr6 = 0xffff0ff0;
-  vmsa.dr7 = 0x400;
-  vmsa.rflags = 2;
   vmsa.rip = layout.kernel.raw() + kEntryOffset;
   vmsa.rsi = layout.boot_params.raw();
-  vmsa.g_pat = SNP_PAT_RESET;
-  vmsa.xcr0 = 1;
-  vmsa.mxcsr = 0x1f80;
-  vmsa.x87_ftw = 0x5555;
-  vmsa.x87_fcw = 0x37f;
   vmsa.sev_features = SNP_FEATURE_SNP;
 }
 
